@@ -1,0 +1,75 @@
+"""The grammar of every name: objects here, Envoy resources and statistics in `resource_name`.
+
+This is the only module that formats or parses a name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+CORE = ""
+GATEWAY_API = "gateway.networking.k8s.io"
+DISCOVERY = "discovery.k8s.io"
+SAMPAN = "sampan.dev"
+
+CLUSTER_SCOPED = frozenset({(GATEWAY_API, "GatewayClass"), (CORE, "Namespace")})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """Which object: group ("" is the core group), kind, namespace ("" when cluster-scoped) and name."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """`HTTPRoute/default/shop`: how people meet an object in messages and tables."""
+        return "/".join(part for part in (self.kind, self.namespace, self.name) if part)
+
+
+@lru_cache(maxsize=65536)
+def slot(text: str) -> str:
+    """One slot of a resource name, safe in a statistic's name: Envoy splits statistics at dots.
+
+    DNS names hold no underscore, so dot to underscore stays one-to-one for them; every other character outside
+    `[A-Za-z0-9_-]` (`*` of a wildcard host, `$` of a registry's name) becomes `~` and two hexadecimal digits per byte.
+    """
+    if text.replace("-", "").replace(".", "").isalnum() and text.isascii():
+        return text.replace(".", "_")
+    return "".join(
+        "_" if char == "." else char if (char.isascii() and char.isalnum()) or char == "-" else _escaped(char)
+        for char in text
+    )
+
+
+def _escaped(char: str) -> str:
+    return "".join(f"~{byte:02x}" for byte in char.encode())
+
+
+def resource_name(*slots: str | int) -> str:
+    """Fixed slots joined by `/`: `service/default/reviews/8080`. An Envoy resource's name is its name in the statistics."""
+    return "/".join(slot(str(part)) for part in slots)
+
+
+def hostname_covers(pattern: str, hostname: str) -> bool:
+    """Whether `pattern` (exact, `*.suffix` or "" for every host) covers `hostname`, which may itself be a wildcard.
+
+    `*.example.com` covers `a.b.example.com` and not `example.com` (Gateway API, Listener.hostname).
+    """
+    if not pattern or pattern == "*":
+        return True
+    if pattern.startswith("*."):
+        return hostname.endswith(pattern[1:]) and hostname != pattern[1:]
+    return pattern == hostname
+
+
+def hostname_intersection(left: str, right: str) -> str | None:
+    """The narrower of two hostnames that meet, or None if no host satisfies both. "" stands for every host."""
+    if hostname_covers(left, right) and right:
+        return right
+    if hostname_covers(right, left):
+        return left
+    return None
