@@ -35,8 +35,8 @@ class Meta:
     and after every restart. `generation` is the document's own or 0 (the daemon then counts changes of the spec).
     """
 
-    labels: Mapping[str, str] = EMPTY
-    annotations: Mapping[str, str] = EMPTY
+    labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     created: str = ""
     generation: int = 0
     origin: Origin = Origin("memory")
@@ -46,8 +46,8 @@ class Meta:
 class Object:
     """One object of the configuration. `spec` is the frozen class of its kind (`sampan.documents.kinds`, a policy's).
 
-    Compared by identity: an unchanged document keeps its Object from one Snapshot to the next, which is what lets every
-    later stage see at a glance what changed. `text` is the document it was read from, kept for the lines of diagnostics.
+    Compared by identity: an unchanged document keeps its Object from one Snapshot to the next, which lets every later
+    stage see at a glance what changed. `text` is the document it was read from, kept for the lines of diagnostics.
     """
 
     ref: Ref

@@ -50,7 +50,7 @@ def _escaped(char: str) -> str:
 
 
 def resource_name(*slots: str | int) -> str:
-    """Fixed slots joined by `/`: `service/default/reviews/8080`. An Envoy resource's name is its name in the statistics."""
+    """Fixed slots joined by `/`: `service/default/reviews/8080`. The name is also the one in Envoy's statistics."""
     return "/".join(slot(str(part)) for part in slots)
 
 

@@ -86,7 +86,7 @@ NO_CHANGES = HeaderChanges()
 
 @dataclass(frozen=True, slots=True)
 class PathRewrite:
-    """`full` puts `value` for the whole path; `prefix` puts it for `matched` (the path prefix of the match), by segment."""
+    """`full` puts `value` for the whole path; `prefix` puts it for `matched` (the prefix that matched)."""
 
     kind: Literal["full", "prefix"]
     value: str
@@ -159,7 +159,7 @@ class Share:
     request_headers: HeaderChanges = NO_CHANGES
     response_headers: HeaderChanges = NO_CHANGES
     mirrors: tuple[Mirror, ...] = ()
-    policies: Policies = NO_POLICIES
+    policies: Policies = field(default_factory=lambda: NO_POLICIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class Action:
     response_headers: HeaderChanges = NO_CHANGES
     mirrors: tuple[Mirror, ...] = ()
     cors: Cors | None = None
-    policies: Policies = NO_POLICIES
+    policies: Policies = field(default_factory=lambda: NO_POLICIES)
     grpc: bool = False
 
 
@@ -222,7 +222,7 @@ class HttpApplication:
 
     name: str
     hosts: tuple[Host, ...]
-    policies: Policies = NO_POLICIES
+    policies: Policies = field(default_factory=lambda: NO_POLICIES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -233,7 +233,7 @@ class TcpApplication:
     name: str
     shares: tuple[Share, ...]
     origin: RuleOrigin | None = None
-    policies: Policies = NO_POLICIES
+    policies: Policies = field(default_factory=lambda: NO_POLICIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,12 +324,12 @@ class Upstream:
     protocol: Literal["http1", "http2", "tcp"] = "http1"
     tls: UpstreamTls | None = None
     endpoints: tuple[Endpoint, ...] = ()
-    policies: Policies = NO_POLICIES
+    policies: Policies = field(default_factory=lambda: NO_POLICIES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EndpointGroup:
-    """The endpoints of one group, in a fixed order. Never part of a Plan: a changed endpoint recompiles nothing else."""
+    """The endpoints of one group, in a fixed order. Never part of a Plan: a changed endpoint recompiles nothing."""
 
     name: str
     endpoints: tuple[Endpoint, ...]

@@ -34,7 +34,7 @@ class ListenerStatus:
 
 @dataclass(frozen=True, slots=True)
 class ParentStatus:
-    """Of a route for one parentRef, or of a policy for one ancestor. `parent_ref` as the document wrote it, defaults in."""
+    """Of a route for one parentRef, or of a policy for one ancestor. `parent_ref` as written, with its defaults."""
 
     parent_ref: Mapping[str, Any]
     conditions: tuple[Condition, ...]
