@@ -1,6 +1,6 @@
 """Whether every reference in a Table resolves: clusters of routes, RDS names of listeners, EDS names, secrets.
 
-Envoy takes most dangling references silently (a route to a cluster it does not know answers 503, a listener whose routes
+Envoy takes most dangling references silently (a route to an unknown cluster answers 503, a listener whose routes
 never come waits), so that nothing but a look at the whole Table finds them.
 """
 

@@ -198,6 +198,8 @@ def packed(message: Any) -> Any:
 def message_class(type_url: str) -> Any | None:
     """The class of the message that an Any's `type_url` names, imported if need be; None if there is none in Python."""
     package, _, name = type_url.rpartition("/")[2].rpartition(".")
+    if not package:
+        return None
     for module in _modules_of(package):
         found = getattr(import_module(f"{package}.{module}_pb2"), name, None)
         if found is not None:
