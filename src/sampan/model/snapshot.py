@@ -6,8 +6,10 @@ touches is the *same tuple* in both. Resolving compares buckets by identity to k
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from sampan.model.meta import Object
 from sampan.model.names import Ref
@@ -84,20 +86,37 @@ class Snapshot:
         yield from self.index_of(item)
 
 
+_by_ref = attrgetter("ref")
+
+# Beyond this many changes in one bucket, sorting all of it is cheaper than finding each place by bisection.
+_MANY = 16
+
+
 def _rebuilt(bucket: tuple[Object, ...], members: Mapping[Ref, Object | None]) -> tuple[Object, ...]:
-    kept = [item for item in bucket if item.ref not in members]
-    kept.extend(item for item in members.values() if item is not None)
-    return tuple(sorted(kept, key=lambda item: item.ref))
+    if len(members) > _MANY:
+        kept = [item for item in bucket if item.ref not in members]
+        kept.extend(item for item in members.values() if item is not None)
+        return tuple(sorted(kept, key=_by_ref))
+    items = list(bucket)
+    for ref, item in members.items():
+        place = bisect_left(items, ref, key=_by_ref)
+        present = place < len(items) and items[place].ref == ref
+        items[place : place + present] = () if item is None else (item,)
+    return tuple(items)
 
 
 def difference(old: Snapshot, new: Snapshot) -> Change:
     """What changed between two Snapshots, by identity of the Objects."""
     changed: dict[Ref, tuple[Object | None, Object | None]] = {}
+    added = 0
+    before = old.objects.get
     for ref, item in new.objects.items():
-        before = old.objects.get(ref)
-        if before is not item:
-            changed[ref] = (before, item)
-    for ref, item in old.objects.items():
-        if ref not in new.objects:
-            changed[ref] = (item, None)
+        earlier = before(ref)
+        if earlier is not item:
+            changed[ref] = (earlier, item)
+            added += earlier is None
+    if len(new.objects) - added != len(old.objects):
+        for ref, item in old.objects.items():
+            if ref not in new.objects:
+                changed[ref] = (item, None)
     return Change(changed)
