@@ -25,8 +25,32 @@ def catalogue() -> tuple[Code, ...]:
 
 
 # 01xx documents
+NOT_TEXT = Code("SMP0101", "not a text file")
+TOO_LARGE = Code("SMP0102", "too large")
+UNKNOWN_FIELD = Code("SMP0103", "unknown field")
+SYNTAX = Code("SMP0104", "not readable as YAML")
+DUPLICATE_KEY = Code("SMP0105", "key written twice")
+TOO_NESTED = Code("SMP0106", "too deep, or too many aliases")
+NOT_AN_OBJECT = Code("SMP0107", "not an object")
+MISSING_FIELD = Code("SMP0108", "missing field")
+WRONG_TYPE = Code("SMP0109", "wrong type")
+BAD_VALUE = Code("SMP0110", "value not allowed")
+BROKEN_RULE = Code("SMP0111", "fields that do not go together")
+BAD_REGEX = Code("SMP0112", "bad regular expression")
+BAD_NAME = Code("SMP0113", "bad name")
+UNKNOWN_KIND = Code("SMP0114", "unknown kind")
+UNKNOWN_VERSION = Code("SMP0115", "unknown version")
+UNSUPPORTED_KIND = Code("SMP0116", "kind not supported yet")
+UNSUPPORTED_FIELD = Code("SMP0117", "field not supported yet", "warning")
+SKIPPED_KIND = Code("SMP0118", "kind of another program", "warning")
 
 # 02xx sources
+DUPLICATE_OBJECT = Code("SMP0201", "object defined twice")
+UNREADABLE_FILE = Code("SMP0202", "unreadable file")
+NOT_A_FILE = Code("SMP0203", "not a regular file", "warning")
+MISSING_PATH = Code("SMP0204", "no such file or folder")
+LAST_GOOD = Code("SMP0205", "the last good version stays in force", "warning")
+BAD_FILE_REFERENCE = Code("SMP0206", "file named by a document is not usable")
 
 # 03xx resolving
 

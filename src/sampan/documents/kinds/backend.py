@@ -97,10 +97,10 @@ class Backend(Spec):
     """An upstream by IP address, DNS name or Unix socket.
 
     `type`, `port`, `externalHostname`, `protocol` and `tls` are as in the Gateway API's Backend (GEP-4894);
-    `endpoints` is what a machine without Kubernetes needs. A route refers to it by `group: sampan.dev, kind: Backend`, or a Service
-    takes it in when its `selector` matches the labels in this document's metadata: several Backends with labels
-    `version: v1` and `version: v2` make versions of one Service. Each endpoint is reached at its own port; a Service's
-    `targetPort` by name takes only Backends whose `port.name` is that name.
+    `endpoints` is what a machine without Kubernetes needs. A route refers to it by `group: sampan.dev, kind: Backend`,
+    or a Service takes it in when its `selector` matches the labels in this document's metadata: several Backends with
+    labels `version: v1` and `version: v2` make versions of one Service. Each endpoint is reached at its own port; a
+    Service's `targetPort` by name takes only Backends whose `port.name` is that name.
     """
 
     type: Literal["Endpoints", "ExternalHostname"] = "Endpoints"

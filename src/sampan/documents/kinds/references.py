@@ -118,7 +118,7 @@ class LabelSelector(Shape):
     match_expressions: tuple[LabelSelectorRequirement, ...] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether an object with these labels is selected. As in Kubernetes NotIn also selects where the key is absent."""
+        """Whether an object with these labels is selected. As in Kubernetes NotIn also selects an absent key."""
         if any(labels.get(key) != value for key, value in self.match_labels.items()):
             return False
         return all(_fulfils(labels, requirement) for requirement in self.match_expressions)

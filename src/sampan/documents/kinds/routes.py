@@ -10,6 +10,7 @@ from pydantic import Field
 from sampan.documents.kinds.scalars import Duration, HeaderName, HeaderValue
 from sampan.documents.kinds.shape import Mistake, Path, Ruled, Shape, Unsupported, duplicates
 from sampan.documents.regex import fault
+from sampan.model.codes import BAD_REGEX
 
 MatchType = Literal["Exact", "RegularExpression"]
 UseDefaultGateways = Literal["All", "None"]
@@ -59,6 +60,7 @@ def regex_mistake(reason: str, field: str) -> Mistake:
         f"not a regular expression that Envoy takes: {reason}",
         (field,),
         "the syntax is RE2's: no look-around, no back references",
+        BAD_REGEX,
     )
 
 

@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from sampan.documents.kinds.gateway import is_address
-from sampan.documents.kinds.scalars import Boolean, LabelKey, LabelValue, Port, PortName, PreciseHostname
-from sampan.documents.kinds.shape import NO_STRINGS, Frozen, Mistake, Shape, Spec, duplicates
+from sampan.documents.kinds.scalars import PORT_NAME_PATTERN, Boolean, LabelKey, LabelValue, Port, PreciseHostname
+from sampan.documents.kinds.shape import NO_STRINGS, Frozen, Mistake, Shape, Spec, duplicates, refuse
+from sampan.documents.regex import matches
 
 Transport = Literal["TCP", "UDP", "SCTP"]
 AppProtocol = Annotated[str, Field(max_length=253)]
+
+
+def _port_or_name(value: object) -> object:
+    """One validator for both, so that a mistake is told once and not for each possibility."""
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535:
+        return value
+    if isinstance(value, str) and len(value) <= 63 and matches(PORT_NAME_PATTERN, value) and not value.isdigit():
+        return value
+    hint = f"write {value} without quotes" if isinstance(value, str) and value.isdigit() else ""
+    refuse([Mistake("a target port is a number from 1 to 65535 or the name of a port", (), hint)])
+    return value
 
 
 class ServicePort(Shape):
@@ -23,7 +35,7 @@ class ServicePort(Shape):
     app_protocol: AppProtocol = ""
     """What is spoken: `http`, `https`, `grpc`, `kubernetes.io/h2c`, `kubernetes.io/ws`, `kubernetes.io/wss`, `tcp`."""
     port: Port
-    target_port: Port | PortName | None = None
+    target_port: Annotated[int | str | None, BeforeValidator(_port_or_name)] = None
     """The port of the instances, by number or name; the same as `port` if absent."""
     node_port: Annotated[int, Field(strict=True, ge=0, le=65535)] | None = None
     """Ignored."""
@@ -33,7 +45,8 @@ class Service(Spec):
     """A name for instances that do the same.
 
     Its endpoints are those of EndpointSlices labelled `kubernetes.io/service-name`, and of every `Backend` and
-    registered instance whose labels its `selector` matches. Fields that only a Kubernetes node acts on are accepted and ignored.
+    registered instance whose labels its `selector` matches. Fields that only a Kubernetes node acts on are accepted
+    and ignored.
     """
 
     type: Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] = "ClusterIP"

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from sampan.model.codes import BROKEN_RULE, Code
+
 Path = tuple[str | int, ...]
 K = TypeVar("K")
 V = TypeVar("V")
@@ -22,6 +24,7 @@ class Mistake:
     reason: str
     field: Path = ()
     hint: str = ""
+    code: Code = BROKEN_RULE
 
 
 @dataclass(frozen=True, slots=True)
