@@ -1,0 +1,115 @@
+"""`sampan get`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+
+from sampan.cli import api, columns, kinds, output
+from sampan.cli.options import Namespace, View
+from sampan.cli.problem import USAGE, UserError
+from sampan.cli.state import State
+
+MISTAKES = ("diagnostics", "diagnostic", "mistakes")
+WATCH_SECONDS = 1.0
+Item = dict[str, Any]
+
+
+def command(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="Such as httproutes, gtw, svc; `all`; or `diagnostics`.")],
+    name: Annotated[str, typer.Argument(metavar="[NAME]", show_default=False)] = "",
+    namespace: Namespace = "default",
+    everywhere: Annotated[bool, typer.Option("-A", "--all-namespaces", help="All namespaces.")] = False,
+    view: Annotated[View, typer.Option("-o", "--output", help="table, wide, json, yaml or name.")] = View.TABLE,
+    watch: Annotated[bool, typer.Option("-w", "--watch", help="Go on, and print what changes.")] = False,
+    state: State = "",
+) -> None:
+    """List the objects of a kind with their status."""
+    running = api.running(state)
+    if kind.lower() in MISTAKES:
+        _mistakes(running, view)
+        return
+    if "/" in kind and not name:
+        kind, _, name = kind.partition("/")
+    found = None if kind.lower() == kinds.ALL else kinds.find(kind)
+    if found is None and name:
+        raise UserError("`all` takes no name", "name a kind: `sampan get httproute NAME`", exit_code=USAGE)
+
+    def fetch() -> list[Item]:
+        within = "" if everywhere or (found is not None and not found.namespaced) else namespace
+        return running.objects(found.kind if found else "", within, name)
+
+    items = fetch()
+    if name and not items:
+        where = f" in namespace {namespace}" if found and found.namespaced and not everywhere else ""
+        raise UserError(
+            f"there is no {found.singular if found else ''} {name!r}{where}", f"`sampan get {kind} -A` lists all"
+        )
+    _show(items, found, view, everywhere, single=bool(name) and not everywhere)
+    if not items and not watch:
+        output.tell("nothing found" if everywhere else f"nothing found in namespace {namespace}")
+    if watch:
+        _follow(fetch, items, found, view, everywhere)
+
+
+def _mistakes(running: api.Api, view: View) -> None:
+    records = running.diagnostics()
+    if view in (View.JSON, View.YAML):
+        output.emit({"items": records}, view)
+    elif records:
+        output.say(output.render_diagnostics(records, sys.stdout))
+    else:
+        output.tell("no mistakes in the documents")
+
+
+def _show(items: list[Item], found: kinds.KindName | None, view: View, everywhere: bool, *, single: bool) -> None:
+    if view in (View.JSON, View.YAML):
+        whole = items[0] if single else {"apiVersion": "v1", "kind": "List", "items": items}
+        output.emit(whole, view)
+    elif view is View.NAME:
+        output.say("".join(f"{qualified_name(item)}\n" for item in items))
+    elif found is not None:
+        if items:
+            output.say(_table(items, found.kind, view, everywhere))
+    else:
+        output.say("\n\n".join(_sections(items, view, everywhere)))
+
+
+def _sections(items: list[Item], view: View, everywhere: bool) -> list[str]:
+    """A table for each kind, names with their kind before them, as `kubectl get all` has it."""
+    by_kind: dict[str, list[Item]] = {kind.kind: [] for kind in kinds.KINDS}
+    for item in items:
+        named = {**item, "metadata": {**item["metadata"], "name": qualified_name(item)}}
+        by_kind.setdefault(str(item["kind"]), []).append(named)
+    return [_table(members, kind, view, everywhere) for kind, members in by_kind.items() if members]
+
+
+def _table(items: list[Item], kind: str, view: View, everywhere: bool) -> str:
+    chosen = columns.columns(kind, wide=view is View.WIDE, namespaces=everywhere)
+    return output.table([column.heading for column in chosen], columns.rows(items, chosen))
+
+
+def qualified_name(item: Item) -> str:
+    """`httproute/shop`."""
+    return f"{str(item['kind']).lower()}/{item['metadata']['name']}"
+
+
+def _follow(fetch: Any, items: list[Item], found: kinds.KindName | None, view: View, everywhere: bool) -> None:
+    """Prints what changed since the last look, once a second, until Ctrl-C. Objects that went are told on stderr."""
+    seen = {_key(item): item for item in items}
+    while True:
+        time.sleep(WATCH_SECONDS)
+        now = {_key(item): item for item in fetch()}
+        for key in seen.keys() - now.keys():
+            output.tell(f"{'/'.join(part for part in key if part)} is gone")
+        changed = [item for key, item in now.items() if seen.get(key) != item]
+        if changed:
+            _show(changed, found, view, everywhere, single=False)
+        seen = now
+
+
+def _key(item: Item) -> tuple[str, str, str]:
+    return (str(item["kind"]), str(item["metadata"].get("namespace") or ""), str(item["metadata"]["name"]))

@@ -1,0 +1,49 @@
+"""What several commands take: the values of `-o` and `--type`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """Of `-o` where there is text for people beside the data."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+
+
+class Data(StrEnum):
+    """Of `-o` where there is nothing but data."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
+class View(StrEnum):
+    """Of `-o` where objects are listed."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+class Type(StrEnum):
+    """The types of Envoy's resources, as people name them."""
+
+    LISTENERS = "listeners"
+    ROUTES = "routes"
+    CLUSTERS = "clusters"
+    ENDPOINTS = "endpoints"
+    SECRETS = "secrets"
+
+
+FormatOption = Annotated[Format, typer.Option("-o", "--output", help="text, json or yaml.", show_default=True)]
+DataOption = Annotated[Data, typer.Option("-o", "--output", help="yaml or json.", show_default=True)]
+TypeOption = Annotated[Type | None, typer.Option("--type", help="Only this type.", show_default=False)]
+Namespace = Annotated[str, typer.Option("-n", "--namespace", help="Which namespace.", show_default=True)]

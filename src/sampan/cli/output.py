@@ -1,0 +1,131 @@
+"""What users see: lines, tables, JSON and YAML on stdout; words on stderr; colours on a terminal only.
+
+Records of diagnostics have the same keys everywhere: in `sampan check -o json`, in the daemon's `/v1/diagnostics`, and
+in what is rendered here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import IO, Any
+
+Record = Mapping[str, Any]
+
+BOLD, RED, GREEN, YELLOW, CYAN, FAINT = "1", "31;1", "32", "33;1", "36", "2"
+
+
+# ---- words
+
+
+def say(text: str) -> None:
+    """Data, on stdout. Nothing printed here is a word to the user."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def tell(text: str) -> None:
+    """Words, on stderr."""
+    print(text, file=sys.stderr)
+
+
+def complain(reason: str, hint: str = "") -> None:
+    tell(f"{paint('error:', RED, sys.stderr)} {reason}")
+    if hint:
+        tell(f"{paint('hint:', CYAN, sys.stderr)} {hint}")
+
+
+def warn(reason: str) -> None:
+    tell(f"{paint('warning:', YELLOW, sys.stderr)} {reason}")
+
+
+def colourful(stream: IO[str]) -> bool:
+    """Whether to colour: a terminal that is not `dumb`, and no NO_COLOR (https://no-color.org: set and not empty)."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and stream.isatty()
+
+
+def paint(text: str, style: str, stream: IO[str]) -> str:
+    return f"\x1b[{style}m{text}\x1b[0m" if text and colourful(stream) else text
+
+
+# ---- data
+
+
+def emit(data: Any, form: str) -> None:
+    """Data on stdout, as `json` or `yaml`; keys keep their order, as they are the order people know."""
+    say(as_yaml(data) if form == "yaml" else json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def as_yaml(data: Any) -> str:
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Without anchors: what a document says twice shall stand there twice."""
+
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    text: str = yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return text
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as kubectl prints them: three spaces apart, an empty cell as `<none>`, nothing but text."""
+    lines = [list(headings), *([one_line(cell) or "<none>" for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("   ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+
+# ---- diagnostics
+
+
+def diagnostic_record(diagnostic: Any) -> Record:
+    """A `sampan.model.diagnostic.Diagnostic` as JSON has it."""
+    origin = diagnostic.origin
+    return {
+        "code": diagnostic.code.id,
+        "severity": diagnostic.severity,
+        "title": diagnostic.code.title,
+        "file": origin.file or origin.source,
+        "line": origin.line,
+        "column": origin.column,
+        "object": str(diagnostic.object) if diagnostic.object else "",
+        "field": diagnostic.field_text,
+        "reason": diagnostic.reason,
+        "hint": diagnostic.hint,
+    }
+
+
+def render_diagnostics(records: Iterable[Record], stream: IO[str]) -> str:
+    """As compilers print them, `file:line:column: error[SMP0103]: reason`, with object, field and hint below."""
+    return "\n".join(_render(record, stream) for record in records)
+
+
+def _render(record: Record, stream: IO[str]) -> str:
+    severity = str(record["severity"])
+    label = paint(f"{severity}[{record['code']}]:", RED if severity == "error" else YELLOW, stream)
+    lines = [f"{paint(_place(record), BOLD, stream)} {label} {one_line(record['reason'])}"]
+    details = [(name, record[name]) for name in ("object", "field", "hint") if record.get(name)]
+    lines += [f"  {paint(f'{name:>6}:', CYAN, stream)} {one_line(text)}" for name, text in details]
+    return "\n".join(lines)
+
+
+def _place(record: Record) -> str:
+    file, line, column = str(record.get("file") or ""), record.get("line"), record.get("column")
+    return f"{file}:{line}:{column or 1}:" if line else f"{file}:"
+
+
+def one_line(text: object) -> str:
+    """Texts from documents stand in reasons: no line feed or escape sequence of theirs may reach the terminal."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text))
+
+
+def counts(records: Sequence[Record]) -> tuple[int, int]:
+    """How many errors and warnings."""
+    errors = sum(record["severity"] == "error" for record in records)
+    return errors, len(records) - errors
+
+
+def plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

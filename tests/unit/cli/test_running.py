@@ -1,0 +1,273 @@
+"""Commands that ask a running Sampan: an API that the tests fill, on a real Unix socket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import Result
+
+from sampan.cli import columns
+
+Run = Callable[..., Result]
+
+
+def _condition(type_: str, status: str = "True", reason: str = "") -> dict[str, str]:
+    return {
+        "type": type_,
+        "status": status,
+        "reason": reason or type_,
+        "lastTransitionTime": "2020-01-01T00:00:00Z",
+        "message": "because",
+    }
+
+
+def _parent(name: str, conditions: list[dict[str, str]]) -> dict[str, Any]:
+    return {"parentRef": {"kind": "Gateway", "namespace": "default", "name": name}, "conditions": conditions}
+
+
+def _route(name: str, *parents: list[dict[str, str]]) -> dict[str, Any]:
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": name, "namespace": "default", "generation": 3},
+        "spec": {"parentRefs": [{"name": "shop", "sectionName": "http"}], "hostnames": ["a.example", "b.example"]},
+        "status": {"parents": [_parent(f"shop{number}", item) for number, item in enumerate(parents)]},
+    }
+
+
+GOOD = _route("good", [_condition("Accepted"), _condition("ResolvedRefs")])
+BAD = _route(
+    "bad",
+    [_condition("Accepted"), _condition("ResolvedRefs", "False", "BackendNotFound")],
+    [_condition("Accepted", "False", "NoMatchingParent"), _condition("ResolvedRefs", "False", "BackendNotFound")],
+)
+GATEWAY = {
+    "apiVersion": "gateway.networking.k8s.io/v1",
+    "kind": "Gateway",
+    "metadata": {"name": "shop", "namespace": "default", "creationTimestamp": "2020-01-01T00:00:00Z"},
+    "spec": {"gatewayClassName": "sampan", "listeners": [{"name": "http", "protocol": "HTTP", "port": 8080}]},
+    "status": {
+        "addresses": [{"type": "IPAddress", "value": "127.0.0.1"}],
+        "conditions": [_condition("Accepted"), _condition("Programmed")],
+        "listeners": [
+            {"name": "http", "attachedRoutes": 2, "conditions": [_condition("Conflicted", "False", "NoConflicts")]}
+        ],
+    },
+}
+
+
+def test_get_prints_columns_as_kubectl_does(sampan: Run, fake_api: Any) -> None:
+    fake_api.answers["/v1/objects"] = {"items": [BAD, GOOD]}
+    result = sampan("get", "httproutes")
+    assert result.exit_code == 0
+    assert [line.split() for line in result.stdout.splitlines()] == [
+        ["NAME", "HOSTNAMES", "PARENTS", "ACCEPTED", "RESOLVED", "REASON", "AGE"],
+        ["bad", "a.example,b.example", "shop/http", "1/2", "False", "BackendNotFound,NoMatchingParent", "<unknown>"],
+        ["good", "a.example,b.example", "shop/http", "True", "True", "<none>", "<unknown>"],
+    ]
+    assert fake_api.asked == ["/v1/objects?kind=HTTPRoute&namespace=default"]
+
+
+def test_get_wide_shows_more(sampan: Run, fake_api: Any) -> None:
+    fake_api.answers["/v1/objects"] = {"items": [GATEWAY]}
+    plain, wide = sampan("get", "gtw"), sampan("get", "gtw", "-o", "wide")
+    assert plain.stdout.split()[:6] == ["NAME", "CLASS", "ADDRESS", "PROGRAMMED", "ROUTES", "AGE"]
+    assert plain.stdout.split()[6:11] == ["shop", "sampan", "127.0.0.1", "True", "2"]
+    assert "LISTENERS" not in plain.stdout
+    assert "HTTP:8080" in wide.stdout
+
+
+def test_get_everywhere_and_by_name(sampan: Run, fake_api: Any) -> None:
+    fake_api.answers["/v1/objects"] = {"items": [GOOD]}
+    assert sampan("get", "httproute", "-A").stdout.split()[:2] == ["NAMESPACE", "NAME"]
+    assert json.loads(sampan("get", "httproute", "good", "-n", "shop", "-o", "json").stdout) == GOOD
+    assert sampan("get", "httproute/good", "-o", "name").stdout == "httproute/good\n"
+    assert sampan("get", "gatewayclasses").exit_code == 0
+    assert fake_api.asked == [
+        "/v1/objects?kind=HTTPRoute",
+        "/v1/objects?kind=HTTPRoute&namespace=shop&name=good",
+        "/v1/objects?kind=HTTPRoute&namespace=default&name=good",
+        "/v1/objects?kind=GatewayClass",
+    ]
+
+
+def test_get_all_has_a_table_for_each_kind(sampan: Run, fake_api: Any) -> None:
+    fake_api.answers["/v1/objects"] = {"items": [GOOD, GATEWAY]}
+    gateways, routes = sampan("get", "all").stdout.split("\n\n")
+    assert "gateway/shop" in gateways
+    assert "httproute/good" in routes
+
+
+def test_get_lists_are_lists_as_kubectl_has_them(sampan: Run, fake_api: Any) -> None:
+    fake_api.answers["/v1/objects"] = {"items": [GOOD]}
+    assert yaml.safe_load(sampan("get", "httproute", "-o", "yaml").stdout) == {
+        "apiVersion": "v1",
+        "kind": "List",
+        "items": [GOOD],
+    }
+
+
+def test_get_nothing(sampan: Run, fake_api: Any) -> None:
+    fake_api.answers["/v1/objects"] = {"items": []}
+    listed = sampan("get", "svc")
+    assert (listed.exit_code, listed.stdout, listed.stderr) == (0, "", "nothing found in namespace default\n")
+    named = sampan("get", "svc", "cart")
+    assert named.exit_code == 1
+    assert named.stderr.startswith("error: there is no service 'cart' in namespace default\n")
+
+
+def test_watch_prints_what_changes(sampan: Run, fake_api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = {**GOOD, "spec": {**GOOD["spec"], "hostnames": ["new.example"]}}
+    answers = iter([[GOOD, BAD], [GOOD, BAD], [changed]])
+
+    def next_answer() -> dict[str, Any]:
+        try:
+            return {"items": next(answers)}
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr("sampan.cli.api.Api.objects", lambda *_: next_answer()["items"])
+    monkeypatch.setattr("sampan.cli.commands.get.WATCH_SECONDS", 0.0)
+    result = sampan("get", "httproutes", "-w")
+    assert result.exit_code == 130
+    first, second = result.stdout.count("good"), result.stdout.count("new.example")
+    assert (first, second) == (2, 1)
+    assert result.stderr == "HTTPRoute/default/bad is gone\n"
+
+
+RECORD = {
+    "code": "SMP0103",
+    "severity": "error",
+    "title": "unknown field",
+    "file": "shop.yaml",
+    "line": 3,
+    "column": 5,
+    "object": "HTTPRoute/default/bad",
+    "field": "spec.rulez",
+    "reason": "there is no field rulez",
+    "hint": "did you mean rules?",
+}
+
+
+def test_get_diagnostics(sampan: Run, fake_api: Any) -> None:
+    fake_api.answers["/v1/diagnostics"] = {"items": [RECORD]}
+    assert "shop.yaml:3:5: error[SMP0103]: there is no field rulez" in sampan("get", "diagnostics").stdout
+    assert json.loads(sampan("get", "diagnostics", "-o", "json").stdout) == {"items": [RECORD]}
+
+
+POLICY = {"rule": "rule 0", "kind": "Timeout", "field": "request", "value": "5s", "origin": "Timeout/default/quick"}
+ENDPOINT = {"address": "127.0.0.1", "port": 9001, "weight": 1, "state": "ready"}
+DESCRIBED = (
+    "Name:         bad",
+    "hostnames:",
+    "NoMatchingParent",
+    "Gateway/default/shop1",
+    "error[SMP0103]",
+    "Timeout/default/quick",
+)
+
+
+def test_describe_shows_everything(sampan: Run, fake_api: Any) -> None:
+    fake_api.answers["/v1/describe"] = {
+        "object": BAD,
+        "diagnostics": [RECORD],
+        "policies": [
+            {"rule": "rule 0", "kind": "Timeout", "field": "request", "value": "5s", "origin": "Timeout/default/quick"}
+        ],
+        "routes": [],
+        "backends": [
+            {
+                "upstream": "service/default/cart/80",
+                "endpoints": [{"address": "127.0.0.1", "port": 9001, "weight": 1, "state": "ready"}],
+            },
+            {"upstream": "service/default/gone/80", "endpoints": []},
+        ],
+    }
+    result = sampan("describe", "httproute", "bad")
+    assert fake_api.asked == ["/v1/describe?kind=HTTPRoute&namespace=default&name=bad"]
+    text = result.stdout
+    for part in DESCRIBED:
+        assert part in text
+    assert "127.0.0.1:9001   1        ready" in text
+    assert "no endpoints" in text
+    assert "Routes:" not in text
+    assert json.loads(sampan("describe", "httproute/bad", "-o", "json").stdout)["object"] == BAD
+
+
+PROXY = {
+    "proxy": "default/shop",
+    "connected": True,
+    "since": "2020-01-01T00:00:00Z",
+    "pid": 42,
+    "state": "serving",
+    "envoy": "1.40.0",
+    "types": {"listeners": {"sent": "a", "confirmed": "a", "in_sync": True}},
+    "refused": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({}, "in sync"),
+        ({"types": {"routes": {"sent": "b", "confirmed": "a", "in_sync": False}}}, "behind"),
+        ({"refused": [{"type": "routes", "names": ["shop"], "error": "bad\nregex", "since": None}]}, "refused"),
+        ({"connected": False}, "away"),
+    ],
+)
+def test_proxies_say_in_a_word_how_they_are(sampan: Run, fake_api: Any, change: dict[str, Any], word: str) -> None:
+    fake_api.answers["/v1/proxies"] = {"items": [{**PROXY, **change}]}
+    result = sampan("proxies")
+    assert word in result.stdout.splitlines()[1]
+    if "refused" in change:
+        assert "refused: default/shop: routes shop" in result.stdout
+        assert r"bad\nregex" in result.stdout
+    assert json.loads(sampan("proxies", "-o", "json").stdout) == {"items": [{**PROXY, **change}]}
+
+
+def test_config_of_a_proxy(sampan: Run, fake_api: Any) -> None:
+    resources = {"clusters": [{"name": "service/default/cart/80"}]}
+    fake_api.answers["/v1/proxies/default/shop/config"] = {"resources": resources}
+    assert yaml.safe_load(sampan("config", "shop").stdout) == resources
+    assert json.loads(sampan("config", "default/shop", "--type", "clusters", "-o", "json").stdout) == resources
+    assert fake_api.asked[-1] == "/v1/proxies/default/shop/config?type=clusters"
+
+
+def test_errors_of_the_api_are_passed_on(sampan: Run, fake_api: Any) -> None:
+    result = sampan("config", "nope")
+    assert result.exit_code == 1
+    assert result.stderr == "error: there is no /v1/proxies/default/nope/config\nhint: look again\n"
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"[]"])
+def test_a_strange_answer_is_a_sentence(sampan: Run, fake_api: Any, answer: bytes) -> None:
+    fake_api.answers["/v1/proxies"] = answer
+    result = sampan("proxies")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: the Sampan at ")
+
+
+AGES = (
+    (0, "0s"),
+    (119, "119s"),
+    (120, "2m"),
+    (200, "3m20s"),
+    (660, "11m"),
+    (10800, "3h"),
+    (11100, "3h5m"),
+    (90000, "25h"),
+    (200000, "2d7h"),
+    (900000, "10d"),
+)
+
+
+@pytest.mark.parametrize(("seconds", "text"), AGES)
+def test_ages_as_kubectl_writes_them(seconds: int, text: str) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    created = (now - timedelta(seconds=seconds)).isoformat()
+    assert columns.age({"metadata": {"creationTimestamp": created}}, now) == text
