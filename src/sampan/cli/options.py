@@ -43,6 +43,17 @@ class Type(StrEnum):
     SECRETS = "secrets"
 
 
+class LogLevel(StrEnum):
+    """Envoy's."""
+
+    TRACE = "trace"
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    OFF = "off"
+
+
 FormatOption = Annotated[Format, typer.Option("-o", "--output", help="text, json or yaml.", show_default=True)]
 DataOption = Annotated[Data, typer.Option("-o", "--output", help="yaml or json.", show_default=True)]
 TypeOption = Annotated[Type | None, typer.Option("--type", help="Only this type.", show_default=False)]

@@ -34,5 +34,5 @@ def _envoy() -> str:
             return ""
     try:
         return ".".join(map(str, binary.version(binary.find())))
-    except binary.EnvoyMissing:
+    except binary.EnvoyMissingError:
         return ""
