@@ -1,0 +1,69 @@
+"""Where the supervisor and its proxies keep their files, under one runtime directory that only its user can open.
+
+    DIR/supervisor.lock                 held while a supervisor runs; holds its pid
+    DIR/supervisor.sock                 the control protocol
+    DIR/proxies/<NAME, / as ~>/         a proxy's folder (the control plane writes the bootstrap into it)
+    DIR/proxies/<NAME>/admin.sock       a link to the admin socket of the run that serves now
+    DIR/admin/<hash>.<run>              the admin socket of one run: two runs overlap when a bootstrap changes
+
+The real sockets have short names because `sun_path` is short (unix(7)); the links may be as long as names are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+# sun_path holds 108 bytes on Linux and 104 on macOS, with a closing NUL.
+SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103
+_ADMIN_TAIL_BYTES = len("/admin/0123456789.1000000")
+
+
+def lock_file(runtime: Path) -> Path:
+    return runtime / "supervisor.lock"
+
+
+def supervisor_socket(runtime: Path) -> Path:
+    return runtime / "supervisor.sock"
+
+
+def proxy_folder(runtime: Path, name: str) -> Path:
+    return runtime / "proxies" / name.replace("/", "~")
+
+
+def admin_link(runtime: Path, name: str) -> Path:
+    """The admin socket of the run that serves now. A link: resolve it before connecting (`admin` does)."""
+    return proxy_folder(runtime, name) / "admin.sock"
+
+
+def admin_folder(runtime: Path) -> Path:
+    return runtime / "admin"
+
+
+def admin_socket(runtime: Path, name: str, run: int) -> Path:
+    """The admin socket of run number `run` of a proxy."""
+    return admin_folder(runtime) / f"{hashlib.sha256(name.encode()).hexdigest()[:10]}.{run}"
+
+
+def too_long(runtime: Path) -> str | None:
+    """A sentence if sockets in this directory would have paths longer than the system allows."""
+    length, limit = len(os.fsencode(runtime)), SOCKET_PATH_BYTES - _ADMIN_TAIL_BYTES
+    if length <= limit:
+        return None
+    return (
+        f"the runtime directory {runtime} has a path of {length} bytes, and the system's limit for socket paths leaves "
+        f"{limit}: choose a shorter one with --runtime"
+    )
+
+
+def name_error(name: object) -> str | None:
+    """A sentence if this cannot be a proxy's name: it becomes a folder's name and stands in logs."""
+    if not isinstance(name, str) or not name:
+        return "a proxy's name must be a text that is not empty"
+    if len(name.encode("utf-8", "replace")) > 250:
+        return f"the proxy's name {name[:40]}… is longer than 250 bytes"
+    if name in (".", "..") or not name.isprintable() or not name.isascii() or "~" in name or "\\" in name:
+        return f"the proxy's name {name!r} must be printable ASCII without ~ and backslash"
+    return None
