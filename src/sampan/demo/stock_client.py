@@ -14,7 +14,7 @@ AUTHORITY = "stock.localhost"  # the hostname of the gateway's gRPC listener, se
 
 
 class StockClient:
-    """Calls `target` (`host:port`). Every call fails with grpc.aio.AioRpcError, at the latest after `timeout` seconds."""
+    """Calls `target` (`host:port`). A call fails with grpc.aio.AioRpcError, after `timeout` seconds at the latest."""
 
     def __init__(self, target: str, timeout: float = 5.0, authority: str = AUTHORITY) -> None:
         options = (

@@ -68,9 +68,10 @@ function drawBars() {
         track.insertBefore(part, [...track.children].find((other) => other.id > name) || null);
       }
       const count = instances.get(instance);
+      const share = `${Math.round((100 * count) / all)} %`;
       part.style.flexGrow = count;
-      part.textContent = `${instance}  ${count} · ${Math.round((100 * count) / all)} %`;
-      part.title = part.textContent;
+      part.title = `${instance}: ${count} answers, ${share}`;
+      part.textContent = count / all < 0.2 ? share : `${instance} · ${count} · ${share}`;
     }
   }
 }
@@ -79,6 +80,7 @@ function newBar(service) {
   const bar = document.createElement("div");
   bar.className = "bar";
   bar.id = `bar-${service}`;
+  bar.style.order = service === "catalogue" ? 1 : 2;
   const label = document.createElement("span");
   label.textContent = service;
   const track = document.createElement("div");
