@@ -1,0 +1,159 @@
+"""The walk over a Plan: every part compiled or found in the Memo, the rows put together, refused ones replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
+
+from sampan.compile.clusters import cluster_rows, nowhere_row
+from sampan.compile.filters import HttpFilter
+from sampan.compile.hooks import Hooks
+from sampan.compile.listeners import chain_key, compile_chain, listener_row
+from sampan.compile.memo import Memo
+from sampan.compile.routes import CompiledTable, Part, Refused, compile_table
+from sampan.compile.secrets import certificate_row, trust_row
+from sampan.compile.settings import Settings
+from sampan.compile.streams import goes_nowhere
+from sampan.compile.transport import used_trust
+from sampan.envoy import types
+from sampan.envoy.table import Row, Table, row
+from sampan.model.names import Ref
+from sampan.model.plan import Chain, HttpApplication, Plan, Socket, TcpApplication
+from sampan.model.policy import PolicyKind
+
+NOTHING_REFUSED: Refused = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compiled:
+    """The Table, without the endpoints, which have a road of their own (`compile.endpoints`).
+
+    `parts` are the Parts of each RouteConfiguration by its name, in order.
+    """
+
+    plan: Plan
+    table: Table
+    parts: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
+
+    def sources(self, type_url: str, name: str) -> tuple[Ref, ...]:
+        """The objects that caused a row, the likeliest first: the owner of a cluster, the routes of a routing table."""
+        gateway = self.plan.view.gateway
+        if type_url == types.ROUTE:
+            return tuple(dict.fromkeys(ref for part in self.parts.get(name, ()) for ref in part.refs)) or (gateway,)
+        if type_url == types.CLUSTER and name in self.plan.upstreams:
+            return (self.plan.upstreams[name].owner,)
+        if type_url == types.LISTENER:
+            return (gateway, *_stream_routes(self.plan, name))
+        return (gateway,)
+
+
+def compile_plan(
+    plan: Plan,
+    policies: Sequence[PolicyKind],
+    memo: Memo,
+    *,
+    refused: Refused = NOTHING_REFUSED,
+    settings: Settings | None = None,
+) -> Compiled:
+    """Everything a proxy shall have for a Plan but its endpoints.
+
+    `refused` are the keys of Parts and the versions of rows that Envoy refused, each with the last good bytes or None:
+    so what one wrong route or cluster brings down is itself. A refused row without last good bytes is left out.
+    """
+    settings = settings or Settings()
+    memo.begin((tuple(map(id, policies)), settings), refused)
+    run = _Run(plan, Hooks(policies), memo, refused, settings)
+    compiled = run.compiled()
+    memo.end()
+    return compiled
+
+
+class _Run:
+    """One compile: what the walk carries along."""
+
+    def __init__(self, plan: Plan, hooks: Hooks, memo: Memo, refused: Refused, settings: Settings) -> None:
+        self._plan = plan
+        self._hooks = hooks
+        self._memo = memo
+        self._refused = refused
+        self._settings = settings
+        self._extra: list[Row] = []
+
+    def compiled(self) -> Compiled:
+        tables = {name: self._table(application) for name, application in _applications(self._plan).items()}
+        listeners = [self._listener(socket, tables) for socket in self._plan.sockets]
+        clusters = self._clusters()
+        secrets = self._secrets()
+        by_type: dict[str, dict[str, Row]] = {type_url: {} for type_url in types.PUSH_ORDER}
+        routes = [table.row for table in tables.values()]
+        for item in (*clusters, *secrets, *listeners, *routes, *self._extra):
+            accepted = self._accepted(item)
+            if accepted is not None:
+                by_type[item.type][item.name] = accepted
+        rows = {type_url: self._memo.same_rows(type_url, found) for type_url, found in by_type.items() if found}
+        return Compiled(self._plan, Table(rows), {name: table.parts for name, table in tables.items()})
+
+    def _accepted(self, item: Row) -> Row | None:
+        if item.version not in self._refused:
+            return item
+        good = self._refused[item.version]
+        return None if good is None else row(item.type, item.name, good)
+
+    def _table(self, application: HttpApplication) -> CompiledTable:
+        compiled = compile_table(application, self._hooks, self._memo, self._refused)
+        self._extra += compiled.rows
+        return compiled
+
+    def _listener(self, socket: Socket, tables: Mapping[str, CompiledTable]) -> Row:
+        keys = tuple(chain_key(socket, chain, _filters(chain, tables)) for chain in socket.chains)
+        chains = [
+            self._memo.chains.of(key, partial(compile_chain, chain.application, self._hooks))
+            for chain, key in zip(socket.chains, keys, strict=True)
+        ]
+        self._extra += (extra for chain in chains for extra in chain.rows)
+        place = (socket.name, socket.port, socket.addresses, socket.inspect_tls, keys)
+        return self._memo.listeners.of(place, lambda _: listener_row(socket, chains, self._settings))
+
+    def _clusters(self) -> Iterable[Row]:
+        build = partial(cluster_rows, self._hooks, self._settings)
+        kept = [self._memo.upstreams.of(upstream, build) for upstream in self._plan.upstreams.values()]
+        rows = [found for rows in kept for found in rows]
+        if any(goes_nowhere(application) for application in _streams(self._plan)):
+            rows.append(nowhere_row())
+        return rows
+
+    def _secrets(self) -> Iterable[Row]:
+        rows = [self._memo.certificates.of(item, certificate_row) for item in self._plan.certificates.values()]
+        validations = [chain.tls.client_validation for chain in _chains(self._plan) if chain.tls is not None]
+        trust = [validation.trust for validation in validations if validation is not None]
+        trust += [upstream.tls.trust for upstream in self._plan.upstreams.values() if upstream.tls is not None]
+        return [*rows, *(trust_row([self._plan.trust[name] for name in names]) for names in used_trust(trust))]
+
+
+def _chains(plan: Plan) -> Iterable[Chain]:
+    return (chain for socket in plan.sockets for chain in socket.chains)
+
+
+def _applications(plan: Plan) -> dict[str, HttpApplication]:
+    """By name; chains may share one."""
+    found = (chain.application for chain in _chains(plan))
+    return {application.name: application for application in found if isinstance(application, HttpApplication)}
+
+
+def _streams(plan: Plan) -> Iterable[TcpApplication]:
+    return (chain.application for chain in _chains(plan) if isinstance(chain.application, TcpApplication))
+
+
+def _filters(chain: Chain, tables: Mapping[str, CompiledTable]) -> frozenset[HttpFilter]:
+    return tables[chain.application.name].filters if isinstance(chain.application, HttpApplication) else frozenset()
+
+
+def _stream_routes(plan: Plan, listener: str) -> Iterable[Ref]:
+    for socket in plan.sockets:
+        if socket.name == listener:
+            for chain in socket.chains:
+                origin = chain.application.origin if isinstance(chain.application, TcpApplication) else None
+                if origin is not None:
+                    yield origin.route

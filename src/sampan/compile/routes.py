@@ -1,0 +1,176 @@
+"""Hosts and their entries → RouteConfigurations, joined from parts that were serialised once.
+
+A Part is what stands or falls alone: one entry of a host, as the bytes that carry it in its VirtualHost. A routing
+table of 10,000 entries with one changed is a join of cached bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from hashlib import blake2b
+
+from sampan.compile.actions import CompiledAction, compile_action, refused_body
+from sampan.compile.filters import HttpFilter
+from sampan.compile.hooks import Hooks
+from sampan.compile.matches import match_body, preflight_body
+from sampan.compile.memo import Cells, Memo
+from sampan.envoy import protos, types, wire
+from sampan.envoy.table import VERSION_BYTES, Row, row
+from sampan.model.names import Ref
+from sampan.model.plan import Action, Entry, Host, HttpApplication
+
+Refused = Mapping[str, bytes | None]
+
+# Field numbers: RouteConfiguration.virtual_hosts; VirtualHost.name, domains, routes; Route.match
+_VIRTUAL_HOSTS, _NAME, _DOMAINS, _ROUTES, _MATCH = 2, 1, 2, 3, 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """The unit of isolation. `name` is the action's; `key` the hash of `body`, which holds the Routes of one entry as
+    fields of their VirtualHost; `refs` are the objects that caused it."""
+
+    name: str
+    key: str
+    refs: tuple[Ref, ...]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledEntry:
+    part: Part
+    filters: tuple[HttpFilter, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledHost:
+    """`body` is the VirtualHost; `entries` keep the results of the entries for the next run."""
+
+    body: bytes
+    parts: tuple[Part, ...]
+    filters: frozenset[HttpFilter]
+    rows: tuple[Row, ...]
+    entries: Cells[Entry, CompiledEntry]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledTable:
+    """A RouteConfiguration. `filters` are those that some route of it switches on."""
+
+    row: Row
+    parts: tuple[Part, ...]
+    filters: frozenset[HttpFilter]
+    rows: tuple[Row, ...]
+    hosts: Cells[Host, CompiledHost]
+    entries: Cells[Entry, CompiledEntry]
+
+
+def compile_table(application: HttpApplication, hooks: Hooks, memo: Memo, refused: Refused) -> CompiledTable:
+    kept = memo.tables.get(application)
+    if kept is not None:
+        memo.hosts.keep(kept.hosts)
+        memo.entries.keep(kept.entries)
+        return kept
+    hosts = [_compiled_host(host, hooks, memo, refused) for host in application.hosts]
+    entries: Cells[Entry, CompiledEntry] = {}
+    for host in hosts:
+        entries.update(host.entries)
+    body = _head(application.name) + wire.repeated(_VIRTUAL_HOSTS, (host.body for host in hosts))
+    compiled = CompiledTable(
+        row=row(types.ROUTE, application.name, body),
+        parts=tuple(part for host in hosts for part in host.parts),
+        filters=frozenset().union(*(host.filters for host in hosts)),
+        rows=tuple(extra for host in hosts for extra in host.rows),
+        hosts=memo.hosts.cells(application.hosts),
+        entries=entries,
+    )
+    return memo.tables.put(application, compiled)
+
+
+def trial(name: str, parts: Iterable[Part]) -> Row:
+    """A RouteConfiguration of these parts alone, in one host for every domain: what to ask Envoy in search of the part
+    that it refuses."""
+    host = wire.text(_NAME, "trial") + wire.text(_DOMAINS, "*") + b"".join(part.body for part in parts)
+    return row(types.ROUTE, name, _head(name) + wire.field(_VIRTUAL_HOSTS, host))
+
+
+def _head(name: str) -> bytes:
+    """A RouteConfiguration without hosts. Hosts match whatever port the Host header names: a gateway is reached through
+    other ports than its own (port forwarding, `localhost:8080`), and the Gateway API's hostnames have no port."""
+    table = protos.route.RouteConfiguration(name=name)
+    table.ignore_port_in_host_matching = True
+    table.validate_clusters.value = False  # clusters come and go on their own; a route to none answers 503
+    return bytes(table.SerializeToString())
+
+
+def _compiled_host(host: Host, hooks: Hooks, memo: Memo, refused: Refused) -> CompiledHost:
+    kept = memo.hosts.get(host)
+    if kept is not None:
+        memo.entries.keep(kept.entries)
+        return kept
+    build = partial(_compiled_entry, hooks, memo)
+    entries = [memo.entries.of(entry, build) for entry in host.entries]
+    parts = [entry.part for entry in entries]
+    if refused:
+        parts = _accepted(host.entries, parts, refused)
+    head = wire.text(_NAME, host.name) + wire.text(_DOMAINS, host.domain)
+    misdirected = _misdirected_body() if host.misdirected else b""
+    compiled = CompiledHost(
+        body=b"".join([head, *[part.body for part in parts], misdirected]),
+        parts=tuple(parts),
+        filters=frozenset(item for entry in entries for item in entry.filters),
+        rows=tuple(extra for entry in entries for extra in entry.rows),
+        entries=memo.entries.cells(host.entries),
+    )
+    return memo.hosts.put(host, compiled)
+
+
+def _compiled_entry(hooks: Hooks, memo: Memo, entry: Entry) -> CompiledEntry:
+    action: CompiledAction = memo.actions.of(entry.action, lambda action: compile_action(action, hooks))
+    matches = [match_body(entry.match)]
+    if entry.action.cors is not None and entry.match.method not in ("", "OPTIONS"):
+        matches.append(preflight_body(entry.match))
+    routes = [
+        wire.field(_MATCH, match + variant.condition) + variant.rest for match in matches for variant in action.variants
+    ]
+    return CompiledEntry(_part(entry.action, routes), action.filters, action.rows)
+
+
+def _part(action: Action, routes: Iterable[bytes]) -> Part:
+    body = wire.repeated(_ROUTES, routes)
+    key = blake2b(body, digest_size=VERSION_BYTES).hexdigest()
+    return Part(action.name, key, (action.origin.route,), body)
+
+
+def _misdirected_body() -> bytes:
+    """RFC 9110, 15.5.20: this connection is not the one for that host."""
+    route = protos.route.Route()
+    route.match.prefix = "/"
+    route.direct_response.status = 421
+    return wire.field(_ROUTES, route.SerializeToString())
+
+
+# ---- what Envoy refused
+
+
+def _accepted(entries: Iterable[Entry], parts: Iterable[Part], refused: Refused) -> list[Part]:
+    """The parts with stand-ins for the refused ones: the last good version if there is one, else an answer of 500 to
+    the same requests; if Envoy refused that too, the match itself is at fault and the entry is left out."""
+    accepted: list[Part] = []
+    for entry, part in zip(entries, parts, strict=True):
+        if part.key not in refused:
+            accepted.append(part)
+            continue
+        good = refused[part.key]
+        answer = wire.field(_MATCH, match_body(entry.match)) + refused_body(entry.action)
+        candidates = [] if good is None else [_stand_in(part, good)]
+        candidates.append(_part(entry.action, [answer]))
+        accepted += [candidate for candidate in candidates if candidate.key not in refused][:1]
+    return accepted
+
+
+def _stand_in(part: Part, body: bytes) -> Part:
+    return replace(part, key=blake2b(body, digest_size=VERSION_BYTES).hexdigest(), body=body)
