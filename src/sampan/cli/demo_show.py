@@ -1,0 +1,156 @@
+"""What the demo shows: on a terminal a live table, on a pipe a line now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from sampan.cli import output
+from sampan.cli.commands.up import command_line
+from sampan.cli.demo_gateway import DRAIN_SECONDS, LABELS, Gateway
+from sampan.cli.options import Format, LogLevel
+from sampan.cli.problem import FAILED, UserError
+from sampan.demo import check as checks
+from sampan.demo import live, shown
+from sampan.demo.shop import DemoError, Event, Ports, Shop
+from sampan.demo.traffic import Traffic
+
+CHECK_SECONDS = 28.0  # so that `--check` is done within 30
+REFRESH_SECONDS = 1.0
+LINE_SECONDS = 5.0  # between lines where there is no terminal; Envoy's own quantiles are of 5 s
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line asked for."""
+
+    folder: Path
+    port: int
+    tcp_port: int
+    rate: float
+    form: Format
+    envoy: Path
+
+
+class Demo:
+    """One run of the demo: `show` until it is cancelled, or `check` once."""
+
+    def __init__(self, wishes: Wishes) -> None:
+        self._wishes = wishes
+        self._ports = Ports(wishes.port, wishes.tcp_port)
+        self._console = Console(no_color=not output.colourful(sys.stdout), highlight=False, soft_wrap=True)
+        self._events: deque[str] = deque(maxlen=3)
+
+    async def check(self) -> int:
+        """Every promise of the shop's documents, once. 0 if all were kept."""
+        try:
+            async with asyncio.timeout(CHECK_SECONDS), self._stage():
+                results = await checks.check(self._ports)
+        except TimeoutError as error:
+            raise UserError(f"the demo was not done within {CHECK_SECONDS:g} s", "is the machine very busy?") from error
+        self._report(results)
+        return 0 if all(result.ok for result in results) else FAILED
+
+    def _report(self, results: Sequence[checks.Result]) -> None:
+        good = sum(result.ok for result in results)
+        if self._wishes.form is not Format.TEXT:
+            items = [{"name": r.name, "asked": r.asked, "seen": r.seen, "ok": r.ok} for r in results]
+            output.emit({"ok": good == len(results), "results": items}, self._wishes.form)
+        elif self._console.is_terminal:
+            self._console.print(shown.results_table(results))
+        else:
+            output.say(shown.results_lines(results))
+        output.tell(f"{good} of {len(results)} as promised")
+
+    async def show(self) -> int:
+        """Until cancelled. Raises UserError if the gateway ends by itself."""
+        async with self._stage() as (shop, gateway):
+            self._welcome(shop)
+            async with asyncio.TaskGroup() as group:
+                busy = group.create_task(Traffic(self._ports, self._wishes.rate).run())
+                problem = await self._display(gateway)
+                busy.cancel()
+            raise problem
+
+    async def _display(self, gateway: Gateway) -> UserError:
+        """Until the gateway ends: the reason, returned and not raised, for a TaskGroup would wrap it."""
+        try:
+            await (self._live if self._console.is_terminal else self._lines)(gateway)
+        except UserError as problem:
+            return problem
+        raise AssertionError("the display ends by exceptions only")
+
+    @asynccontextmanager
+    async def _stage(self) -> AsyncIterator[tuple[Shop, Gateway]]:
+        """The shop open and the gateway ready. Raises UserError."""
+        folder = self._wishes.folder / "demo"
+        try:
+            async with Shop(folder, self._ports, self._heard) as shop:
+                arguments = command_line(
+                    self._wishes.folder, [shop.documents], self._wishes.envoy, DRAIN_SECONDS, None, LogLevel.WARNING
+                )
+                async with Gateway(self._wishes.folder, arguments) as gateway:
+                    await gateway.until_ready()
+                    yield shop, gateway
+        except DemoError as error:
+            reason, separator, hint = str(error).partition("; ")
+            raise UserError(reason, hint if separator else "") from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _heard(self, event: Event) -> None:
+        self._events.append(event.words)
+        if not self._console.is_terminal:
+            output.tell(event.words)
+
+    def _welcome(self, shop: Shop) -> None:
+        web = self._wishes.port
+        if self._console.is_terminal:
+            self._console.print(shown.instances_table(shop.instances))
+        else:
+            output.say(shown.instances_lines(shop.instances))
+        self._console.print(
+            f"\nThe shop: http://127.0.0.1:{web}/   (gRPC: stock.localhost:{web}, TCP: {self._ports.parrot})"
+        )
+        self._console.print(f"Its documents, to edit: {shop.documents}")
+        self._console.print(f"In another terminal: export SAMPAN_STATE={self._wishes.folder}; sampan get all\n")
+        sys.stdout.flush()
+
+    async def _live(self, gateway: Gateway) -> None:
+        with Live(console=self._console, auto_refresh=False, transient=False) as display:
+            async for rows in _measured(gateway, REFRESH_SECONDS):
+                news = [Text(words, style="yellow") for words in self._events]
+                display.update(
+                    Group(shown.rows_table(rows), *news, Text("Ctrl-C ends it all", style="dim")), refresh=True
+                )
+
+    async def _lines(self, gateway: Gateway) -> None:
+        async for rows in _measured(gateway, LINE_SECONDS):
+            output.say(shown.rows_line(rows))
+            sys.stdout.flush()
+
+
+async def _measured(gateway: Gateway, interval: float) -> AsyncIterator[Any]:
+    """Rows of `live`, each `interval` seconds. Raises UserError when the gateway ends."""
+    before: live.Sample | None = None
+    while True:
+        gateway.check_running()
+        body = await gateway.statistics(live.STATS_PATH)
+        if body:
+            after = live.sample(body, time.monotonic())
+            if before is not None:
+                yield live.rows(before, after, LABELS)
+            before = after
+        await asyncio.sleep(interval)

@@ -1,0 +1,49 @@
+"""What stops the demo before it starts."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def envoy(folder: Path) -> str:
+    path = folder / "envoy"
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_taken_port_is_a_sentence_with_the_option(sampan: Run, folder: Path, envoy: str, check: bool) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        arguments = ["demo", "--port", port, "--envoy", envoy, "--state", str(folder)]
+        result = sampan(*arguments, *(["--check"] if check else []))
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        f"error: port {port} is taken by another program",
+        "hint: end it, or choose another port with --port",
+    ]
+    assert not (folder / "demo").exists()
+
+
+def test_no_envoy_is_a_sentence(sampan: Run) -> None:
+    result = sampan("demo", "--envoy", "/nowhere/envoy")
+    assert result.exit_code == 1
+    assert "there is no Envoy at /nowhere/envoy" in result.stderr
+    assert "--envoy PATH" in result.stderr
+
+
+def test_a_number_that_is_no_port_is_wrong_usage(sampan: Run) -> None:
+    result = sampan("demo", "--port", "70000")
+    assert result.exit_code == 2
+    assert "--port" in result.stderr
