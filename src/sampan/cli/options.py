@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from sampan.cli import completion
+
 
 class Format(StrEnum):
     """Of `-o` where there is text for people beside the data."""
@@ -58,3 +60,6 @@ FormatOption = Annotated[Format, typer.Option("-o", "--output", help="text, json
 DataOption = Annotated[Data, typer.Option("-o", "--output", help="yaml or json.", show_default=True)]
 TypeOption = Annotated[Type | None, typer.Option("--type", help="Only this type.", show_default=False)]
 Namespace = Annotated[str, typer.Option("-n", "--namespace", help="Which namespace.", show_default=True)]
+ObjectName = Annotated[
+    str, typer.Argument(metavar="[NAME]", show_default=False, autocompletion=completion.object_names)
+]

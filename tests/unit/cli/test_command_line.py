@@ -33,7 +33,7 @@ def test_sampan_alone_shows_the_help(sampan: Run) -> None:
 def test_every_command_has_help(sampan: Run, command: str) -> None:
     result = sampan(command, "-h")
     assert result.exit_code == 0
-    assert f"Usage: root {command}" in result.stdout or f"{command} [OPTIONS]" in result.stdout
+    assert f"Usage: sampan {command} [OPTIONS]" in result.stdout
 
 
 def test_version_names_envoy_too(sampan: Run) -> None:

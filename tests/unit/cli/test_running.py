@@ -271,3 +271,27 @@ def test_ages_as_kubectl_writes_them(seconds: int, text: str) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     created = (now - timedelta(seconds=seconds)).isoformat()
     assert columns.age({"metadata": {"creationTimestamp": created}}, now) == text
+
+
+def test_names_are_completed(sampan: Run, fake_api: Any) -> None:
+    fake_api.answers["/v1/objects"] = {"items": [GOOD, BAD]}
+    fake_api.answers["/v1/proxies"] = {"items": [PROXY]}
+
+    def proposed(*words: str) -> list[str]:
+        environment = {
+            "_SAMPAN_COMPLETE": "complete_bash",
+            "COMP_WORDS": " ".join(words),
+            "COMP_CWORD": str(len(words) - 1),
+        }
+        return str(sampan(**environment).stdout).split()
+
+    assert proposed("sampan", "get", "grpc") == ["grpcroutes"]
+    assert proposed("sampan", "get", "gt") == ["gtw"]
+    assert proposed("sampan", "get", "httproutes", "g") == ["good"]
+    assert proposed("sampan", "config", "d") == ["default/shop"]
+
+
+def test_completion_without_a_running_one_proposes_nothing(sampan: Run) -> None:
+    environment = {"_SAMPAN_COMPLETE": "complete_bash", "COMP_WORDS": "sampan config d", "COMP_CWORD": "2"}
+    result = sampan(**environment)
+    assert (result.stdout.strip(), result.stderr) == ("", "")

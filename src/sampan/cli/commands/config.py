@@ -6,17 +6,26 @@ from typing import Annotated
 
 import typer
 
-from sampan.cli import api, output
+from sampan.cli import api, completion, output
 from sampan.cli.options import Data, DataOption, TypeOption
 from sampan.cli.state import State
 
+ProxyName = Annotated[
+    str,
+    typer.Argument(
+        metavar="PROXY",
+        help="NAMESPACE/NAME of the Gateway, or NAME in `default`.",
+        autocompletion=completion.proxy_names,
+    ),
+]
+
 
 def command(
-    proxy: Annotated[str, typer.Argument(metavar="PROXY", help="NAMESPACE/NAME of the Gateway, or NAME in `default`.")],
+    proxy: ProxyName,
     type_: TypeOption = None,
     form: DataOption = Data.YAML,
     state: State = "",
 ) -> None:
-    """Show the Envoy configuration that a proxy has, without its secrets."""
+    """Show the Envoy configuration of a proxy, without secrets."""
     resources = api.running(state).config(proxy, str(type_) if type_ else "")
     output.emit(resources, form)

@@ -33,7 +33,10 @@ def command(
     envoy: Envoy = "",
     state: Folder = "",
 ) -> None:
-    """Run a small shop behind a gateway, with traffic, and show who gets what; Ctrl-C ends it all."""
+    """Run a small shop behind a gateway, with traffic. Ctrl-C ends it all.
+
+    Shows which instance is where, and live from Envoy's statistics who gets what. --check asks for everything once.
+    """
     from sampan.cli import state as states
     from sampan.cli.commands import up
     from sampan.cli.demo_show import Demo, Wishes

@@ -8,22 +8,31 @@ from typing import Annotated, Any
 
 import typer
 
-from sampan.cli import api, columns, kinds, output
-from sampan.cli.options import Format, FormatOption, Namespace
+from sampan.cli import api, columns, completion, kinds, output
+from sampan.cli.options import Format, FormatOption, Namespace, ObjectName
 from sampan.cli.problem import USAGE, UserError
 from sampan.cli.state import State
 
 Item = Mapping[str, Any]
 
 
+KindWord = Annotated[
+    str,
+    typer.Argument(metavar="KIND", help="Such as httproute, gtw, svc.", autocompletion=completion.kind_words),
+]
+
+
 def command(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="Such as httproute, gtw, svc.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)] = "",
+    kind: KindWord,
+    name: ObjectName = "",
     namespace: Namespace = "default",
     form: FormatOption = Format.TEXT,
     state: State = "",
 ) -> None:
-    """Show an object: conditions, mistakes, the policies in force and where they come from, routes, backends."""
+    """Show all that is known of an object.
+
+    Its conditions, its mistakes, the policies in force and where each value comes from, routes, backends.
+    """
     if "/" in kind and not name:
         kind, _, name = kind.partition("/")
     if not name:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from sampan.cli import api, columns, kinds, output
-from sampan.cli.options import Namespace, View
+from sampan.cli import api, columns, completion, kinds, output
+from sampan.cli.options import Namespace, ObjectName, View
 from sampan.cli.problem import USAGE, UserError
 from sampan.cli.state import State
 
@@ -18,13 +18,26 @@ WATCH_SECONDS = 1.0
 Item = dict[str, Any]
 
 
+KindWord = Annotated[
+    str,
+    typer.Argument(
+        metavar="KIND",
+        help="Such as httproutes, gtw, svc; `all`; or `diagnostics`.",
+        autocompletion=completion.kind_words,
+    ),
+]
+Everywhere = Annotated[bool, typer.Option("-A", "--all-namespaces", help="All namespaces.")]
+ViewOption = Annotated[View, typer.Option("-o", "--output", help="table, wide, json, yaml or name.")]
+Watch = Annotated[bool, typer.Option("-w", "--watch", help="Go on, and print what changes.")]
+
+
 def command(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="Such as httproutes, gtw, svc; `all`; or `diagnostics`.")],
-    name: Annotated[str, typer.Argument(metavar="[NAME]", show_default=False)] = "",
+    kind: KindWord,
+    name: ObjectName = "",
     namespace: Namespace = "default",
-    everywhere: Annotated[bool, typer.Option("-A", "--all-namespaces", help="All namespaces.")] = False,
-    view: Annotated[View, typer.Option("-o", "--output", help="table, wide, json, yaml or name.")] = View.TABLE,
-    watch: Annotated[bool, typer.Option("-w", "--watch", help="Go on, and print what changes.")] = False,
+    everywhere: Everywhere = False,
+    view: ViewOption = View.TABLE,
+    watch: Watch = False,
     state: State = "",
 ) -> None:
     """List the objects of a kind with their status."""

@@ -17,7 +17,10 @@ def command(
     form: FormatOption = Format.TEXT,
     state: State = "",
 ) -> None:
-    """Show which proxies are connected, whether they have what they should, and what they refused and why."""
+    """Show the proxies: connected, in sync, or what they refused.
+
+    What Envoy refused is not in force; what it had before is.
+    """
     proxies = api.running(state).proxies()
     if form is not Format.TEXT:
         output.emit({"items": proxies}, form)

@@ -39,7 +39,10 @@ def command(
     log_level: Level = LogLevel.WARNING,
     state: State = "",
 ) -> None:
-    """Run the gateways of the documents, in the foreground; Ctrl-C drains."""
+    """Run the gateways of the documents. Ctrl-C drains and ends them.
+
+    Stays in the foreground, and takes up what changes in the files.
+    """
     folder = states.folder(state)
     paths = checked(files or [])
     binary = find_envoy(envoy)
