@@ -1,0 +1,366 @@
+"""The delta protocol of one stream, without I/O: requests in, responses out, time passed in.
+
+What the proxy shall have comes as whole Tables and is brought over in **rounds**, make before break: a round takes the
+latest Table, sends new and changed clusters, endpoints and secrets, and waits until they are confirmed and the
+clusters' own endpoints were asked for and confirmed; then listeners and routes; and when these are confirmed, what is
+gone is condemned, and removed `linger` seconds later (requests that were routed before are still on their way).
+Tables that come meanwhile wait for the next round, and only the last of them counts. Endpoints published by themselves
+(`offer_rows`) join the running round and wait for nobody.
+
+A new or changed cluster needs its endpoints sent (again): Envoy warms it with what comes after, and does not ask again
+for a name that it has (envoyproxy/envoy#13009).
+
+On each type there is at most one unanswered response; until its answer, changes are only names in a set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+
+from sampan.envoy.table import Row, Table
+from sampan.envoy.types import CLUSTER, ENDPOINT, LISTENER, PUSH_ORDER, ROUTE, SECRET
+from sampan.xds.events import Acked, Event, GaveUp, Refused, Verdict, Verdicts
+from sampan.xds.feed import Feed, Sent
+from sampan.xds.message import Node, Request, children, refused_names, response
+
+Names = Mapping[str, Iterable[str]]
+Stub = Callable[[str, str], Row | None]
+"""What to answer for a (type, name) that was asked for and is in no Table; None: say that it does not exist."""
+
+_UPSTREAM = (CLUSTER, ENDPOINT, SECRET)
+
+
+class Phase(Enum):
+    IDLE = "idle"
+    UPSTREAM = "clusters, endpoints, secrets"
+    DOWNSTREAM = "listeners, routes"
+
+
+def no_stub(_type: str, _name: str) -> Row | None:
+    return None
+
+
+class Session:
+    """One stream. The shell calls `receive` for each request, `offer`/`offer_rows` for what is published, and after
+    each of them, and at `wake_at`, sends every `next_response`.
+
+    `hold` seconds without progress end the wait for a cluster's endpoints or a listener's routes (nothing that a proxy
+    fails to ask for may freeze its routes). `keep` is for the replay: a proxy that has anything keeps what it has.
+    """
+
+    def __init__(
+        self, verdicts: Verdicts, *, stub: Stub = no_stub, hold: float = 2.0, linger: float = 1.0, keep: bool = False
+    ) -> None:
+        self.node: Node | None = None
+        self.events: list[Event] = []
+        self.feeds = {type_url: Feed(type_url) for type_url in PUSH_ORDER}
+        self.verdicts = verdicts
+        self._stub, self._hold, self._linger, self._keep = stub, hold, linger, keep
+        self._phase = Phase.IDLE
+        self._deadline = 0.0
+        self._table: Table | None = None  # what this round brings over
+        self._revision = 0  # the revision of it
+        self._round = 0  # the oldest revision that this round brings
+        self._latest: tuple[Table, int] | None = None  # for the next round
+        self._waiting_since = 0  # the oldest revision that waits for it
+        self._changed: dict[str, set[str]] = {}  # its names that differ
+        self._awaited: dict[tuple[str, str], int] = {}  # with the revision that waits for them
+        self._nonce = 0
+
+    # What the control plane wants
+
+    def offer(self, table: Table, changed: Names, revision: int, now: float) -> None:
+        """The next Table. `changed` are its names that differ from the Table before, removed ones too."""
+        if self._latest is None:
+            self._waiting_since = revision
+        self._latest = (table, revision)
+        self._note(changed)
+        if self._phase is Phase.IDLE:
+            self._start(now)
+
+    def offer_rows(self, table: Table, changed: Names, revision: int, now: float) -> None:
+        """The next Table, of which only rows that nothing has to wait for differ (endpoints): sent at once."""
+        if self._table is None:
+            self.offer(table, changed, revision, now)
+            return
+        if self._latest is None:
+            self._table, self._revision = table, revision
+        else:
+            self._latest = (table, revision)
+            fresh = [row for type_url, names in changed.items() for name in names if (row := table.get(type_url, name))]
+            self._table = self._table.with_rows(fresh)
+            self._note(changed)
+        for type_url, names in changed.items():
+            self._mark(self.feeds[type_url], names, revision)
+
+    def _note(self, changed: Names) -> None:
+        for type_url, names in changed.items():
+            self._changed.setdefault(type_url, set()).update(names)
+
+    def withdraw(self) -> None:
+        """The scope is no more: the proxy keeps what it has and is sent nothing."""
+        self._table, self._latest, self._revision, self._phase = None, None, 0, Phase.IDLE
+        self._changed.clear()
+        self._awaited.clear()
+
+    @property
+    def settled(self) -> int:
+        """The revision up to which everything is with the proxy, or refused by it. Removals do not count."""
+        if self._table is None:
+            return 0
+        if any(self._table.of(type_url) and not self.feeds[type_url].subscribed for type_url in (CLUSTER, LISTENER)):
+            return 0  # a proxy asks for its listeners only when its clusters are ready
+        open_ = [oldest for feed in self.feeds.values() if (oldest := feed.oldest) is not None]
+        return max(0, min([self._revision + 1, *open_, *self._awaited.values()]) - 1)
+
+    @property
+    def complete(self) -> bool:
+        """Between rounds, with everything asked for: what the proxy has is a whole configuration."""
+        return self._phase is Phase.IDLE and self.settled > 0
+
+    def wake_at(self) -> float | None:
+        """When something is due without any request; None if nothing is."""
+        times = [due for feed in self.feeds.values() for due in feed.condemned.values()]
+        if self._awaited and self._sent_all:
+            times.append(self._deadline)
+        return min(times, default=None)
+
+    # What the proxy says
+
+    def receive(self, request: Request, now: float) -> None:
+        """One request: an answer to our last response of the type, a subscription, or both."""
+        if request.node is not None:
+            self.node = request.node
+        feed = self.feeds.get(request.type)
+        if feed is None:
+            return  # a type we do not serve: nothing to say
+        if feed.sent and request.nonce == feed.sent.nonce:
+            sent, feed.sent = feed.sent, None
+            if request.error:
+                self._refuse(feed, sent, request.error, now)
+            else:
+                self._confirm(feed, sent.rows, sent.removed, now)
+                self.events.append(Acked(feed.type, min(self._revision + 1, feed.oldest or self._revision + 1) - 1))
+        for name in request.unsubscribe:
+            if name == "*":
+                feed.wildcard = False
+            feed.forget(name)
+            self._arrived(feed.type, name, now)
+        if not feed.subscribed or request.subscribe:
+            self._subscribe(feed, request, now)
+
+    def _subscribe(self, feed: Feed, request: Request, now: float) -> None:
+        initial = request.initial or {}
+        first, feed.subscribed = not feed.subscribed, True
+        newly_wildcard = not feed.wildcard and ("*" in request.subscribe or (first and not request.subscribe))
+        feed.wildcard = feed.wildcard or newly_wildcard
+        names = [name for name in request.subscribe if name != "*"]
+        feed.names.update(names)
+        feed.known.update(initial)
+        if self._table is None:
+            feed.mark((name for name in names if name not in initial), 0, forced=True)
+            return
+        if self._phase is Phase.IDLE and first:
+            self._enter(Phase.UPSTREAM, now)
+        if self._keep and initial:
+            feed.mark((name for name in names if name not in initial), self._revision, forced=True)
+            return
+        look = {*names, *initial}
+        if newly_wildcard:
+            look |= self._table.of(feed.type).keys()
+        self._mark(feed, look, self._revision, awaited=self._phase is Phase.UPSTREAM)
+        feed.mark((name for name in names if name not in initial), self._revision, forced=True)
+        self._progress(now, any((feed.type, name) in self._awaited for name in names))
+
+    def _confirm(self, feed: Feed, rows: Iterable[Row], removed: Iterable[str], now: float) -> None:
+        for row in rows:
+            if feed.wants(row.name):
+                feed.known[row.name] = row
+            verdict = self.verdicts.get((feed.type, row.name))
+            if verdict is not None and verdict.version != row.version and verdict.good is not row:
+                del self.verdicts[feed.type, row.name]
+            if row.name not in feed.dirty:
+                self._arrived(feed.type, row.name, now)
+        for name in removed:
+            feed.known.pop(name, None)
+            feed.expelled.discard(name)
+            self._arrived(feed.type, name, now)
+        self._progress(now, feed.type == CLUSTER)
+
+    def _refuse(self, feed: Feed, sent: Sent, error: str, now: float) -> None:
+        """Finds out which resources are bad: Envoy names them, or there is only one, or the response goes out again in
+        halves. Those it is, are kept as Verdicts; the others count as confirmed."""
+        rows = {row.name: row for row in sent.rows}
+        bad = refused_names(feed.type, error, rows)
+        if not bad and len(rows) + len(sent.removed) > 1:
+            feed.split(sent)
+            self._progress(now, True)
+            return
+        bad = bad or frozenset(rows)
+        for name in bad:
+            before = feed.known.get(name)
+            known = self.verdicts.get((feed.type, name))
+            good = before if isinstance(before, Row) else known.good if known else None
+            self.verdicts[feed.type, name] = Verdict(rows[name].version, error, good)
+            self._arrived(feed.type, name, now)
+            for child in children(rows[name]):
+                self._arrived(*child, now)
+        self.events.append(Refused(feed.type, {name: rows[name].version for name in sorted(bad)}, error))
+        self._confirm(feed, [row for name, row in rows.items() if name not in bad], sent.removed, now)
+
+    # What is sent next
+
+    def next_response(self, now: float) -> bytes | None:
+        """The next response to send, or None for now."""
+        while True:
+            for feed in self.feeds.values():
+                feed.expel(now, self._revision + 1)  # removals keep nobody waiting
+                body = self._respond(feed)
+                if body is not None:
+                    return body
+            if not self._advance(now):
+                return None
+
+    def _respond(self, feed: Feed) -> bytes | None:
+        if self._table is None or feed.sent or not (feed.dirty or feed.parts):
+            return None
+        if self._phase is Phase.UPSTREAM and feed.type not in _UPSTREAM:
+            return None
+        names, since = feed.take()
+        rows, removed = self._contents(feed, names)
+        if not rows and not removed:
+            return None
+        self._nonce += 1
+        feed.sent = Sent(str(self._nonce), tuple(rows), tuple(removed), since)
+        self._await_children(rows)
+        return response(feed.type, rows, removed, feed.sent.nonce, str(self._revision))
+
+    def _contents(self, feed: Feed, names: Iterable[str]) -> tuple[list[Row], list[str]]:
+        rows: list[Row] = []
+        removed: list[str] = []
+        for name in names:
+            forced = name in feed.forced
+            feed.forced.discard(name)
+            if not feed.wants(name):
+                continue
+            row, withheld = self._row(feed.type, name)
+            if row is not None:
+                if forced or not feed.has(name, row.version):
+                    rows.append(row)
+                else:
+                    feed.known[name] = row
+                    self._awaited.pop((feed.type, name), None)
+            elif name not in feed.known:
+                # Envoy waits with a cluster until its endpoints are there or said not to be; with a listener whose
+                # routes were refused it may wait.
+                if name in feed.names and (not withheld or feed.type == ENDPOINT):
+                    removed.append(name)
+                self._awaited.pop((feed.type, name), None)
+            elif withheld:
+                self._awaited.pop((feed.type, name), None)
+            elif feed.type == LISTENER or name in feed.expelled:
+                removed.append(name)
+            else:
+                feed.leaving.add(name)
+        return rows, removed
+
+    def _row(self, type_url: str, name: str) -> tuple[Row | None, bool]:
+        """What the proxy shall have under a name, and whether that stands in for what it refused."""
+        row = (self._table.get(type_url, name) if self._table else None) or self._stub(type_url, name)
+        verdict = self.verdicts.get((type_url, name))
+        if row is None or verdict is None or verdict.version != row.version:
+            return row, False
+        return verdict.good, True
+
+    def _await_children(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            for type_url, name in children(row):
+                feed = self.feeds[type_url]
+                if self._row(type_url, name)[0] is None:
+                    continue
+                if type_url == ENDPOINT:
+                    if name in feed.names:
+                        feed.mark((name,), self._round, forced=True)
+                elif name in feed.known:
+                    continue  # the proxy shares routes and secrets between those who use them
+                if self._phase is not Phase.IDLE:
+                    self._awaited.setdefault((type_url, name), self._round)
+
+    # Rounds
+
+    def _start(self, now: float) -> None:
+        if self._latest is None:
+            return
+        first = self._table is None
+        self._table, self._revision = self._latest
+        self._round = self._waiting_since
+        changed, self._latest, self._changed = self._changed, None, {}
+        self._enter(Phase.UPSTREAM, now)
+        for feed in self.feeds.values():
+            names = changed.get(feed.type, ())
+            if first:
+                names = {*self._table.of(feed.type), *feed.known}
+            self._mark(feed, names, self._round, awaited=True)
+
+    def _mark(self, feed: Feed, names: Iterable[str], revision: int, awaited: bool = False) -> None:
+        """Looks at names that may differ: what is there becomes dirty, what is gone leaves when its time has come.
+        `awaited`: the round does not come to listeners and routes before the endpoints and secrets among them."""
+        assert self._table is not None
+        rows = self._table.of(feed.type)
+        fresh: list[str] = []
+        for name in names:
+            if not feed.wants(name):
+                continue
+            if name in rows:
+                feed.stays(name)
+                fresh.append(name)
+                if awaited and feed.type in (ENDPOINT, SECRET):
+                    self._awaited.setdefault((feed.type, name), revision)
+            elif name not in feed.known or feed.type == LISTENER:
+                fresh.append(name)
+            else:
+                feed.leaving.add(name)
+        feed.mark(fresh, revision)
+
+    def _enter(self, phase: Phase, now: float) -> None:
+        self._phase = phase
+        self._deadline = now + self._hold
+
+    def _advance(self, now: float) -> bool:
+        """Whether the round went on, so that there may be more to send."""
+        if self._phase is Phase.IDLE:
+            for feed in self.feeds.values():
+                feed.condemn(now + self._linger)
+            return False
+        if not self._sent_all:
+            return False
+        if self._awaited:
+            if now < self._deadline:
+                return False
+            self.events.append(GaveUp(tuple(sorted(self._awaited))))
+            self._awaited.clear()
+        if self._phase is Phase.UPSTREAM:
+            self._enter(Phase.DOWNSTREAM, now)
+            return True
+        for feed in self.feeds.values():
+            feed.condemn(now + self._linger)
+        self._phase = Phase.IDLE
+        self._start(now)
+        return self._phase is Phase.UPSTREAM
+
+    @property
+    def _sent_all(self) -> bool:
+        """In a round, and every response of the phase's own types is answered."""
+        if self._phase is Phase.IDLE:
+            return False
+        types = (CLUSTER,) if self._phase is Phase.UPSTREAM else (CLUSTER, LISTENER, ROUTE)
+        return all(self.feeds[type_url].clean for type_url in types)
+
+    def _arrived(self, type_url: str, name: str, now: float) -> None:
+        if self._awaited.pop((type_url, name), None) is not None:
+            self._progress(now, True)
+
+    def _progress(self, now: float, made: bool) -> None:
+        if made:
+            self._deadline = now + self._hold
