@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -40,6 +39,8 @@ def find(override: str | None = None) -> Path:
 
 
 def _missing() -> str:
+    import platform
+
     system, machine = platform.system(), platform.machine()
     if sys.platform == "darwin" or (sys.platform == "linux" and platform.libc_ver()[0] == "glibc"):
         return (

@@ -79,7 +79,7 @@ class Supervisor:
             await self._writer.wait_closed()
 
     async def hello(self) -> dict[str, Any]:
-        """`protocol`, `pid`, `since`, `stopping` of the supervisor."""
+        """Of the supervisor: `protocol`, `pid`, `since`, `stopping`, and `control_ready`: is a control plane there."""
         facts = await self._call({"op": "hello"})
         facts.pop("proxies", None)
         return facts

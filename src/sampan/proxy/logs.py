@@ -51,6 +51,10 @@ class Sink:
             self._news.notify()
         self._thread.join(timeout)
 
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
     def _write_all(self) -> None:
         while (batch := self._next_batch()) is not None:
             # Nobody reads any more (EPIPE), the terminal is gone (EIO), the disk is full: nothing we could do, or say.

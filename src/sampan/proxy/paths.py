@@ -4,21 +4,20 @@
     DIR/supervisor.sock                 the control protocol
     DIR/proxies/<NAME, / as ~>/         a proxy's folder (the control plane writes the bootstrap into it)
     DIR/proxies/<NAME>/admin.sock       a link to the admin socket of the run that serves now
-    DIR/admin/<hash>.<run>              the admin socket of one run: two runs overlap when a bootstrap changes
+    DIR/admin/<run>                     the admin socket of one run: two runs overlap when a bootstrap changes
 
 The real sockets have short names because `sun_path` is short (unix(7)); the links may be as long as names are.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from pathlib import Path
 
 # sun_path holds 108 bytes on Linux and 104 on macOS, with a closing NUL.
 SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103
-_ADMIN_TAIL_BYTES = len("/admin/0123456789.1000000")
+_ADMIN_TAIL_BYTES = len("/admin/100000000")
 
 
 def lock_file(runtime: Path) -> Path:
@@ -42,9 +41,9 @@ def admin_folder(runtime: Path) -> Path:
     return runtime / "admin"
 
 
-def admin_socket(runtime: Path, name: str, run: int) -> Path:
-    """The admin socket of run number `run` of a proxy."""
-    return admin_folder(runtime) / f"{hashlib.sha256(name.encode()).hexdigest()[:10]}.{run}"
+def admin_socket(runtime: Path, run: int) -> Path:
+    """The admin socket of run number `run`: each start of an Envoy has its number."""
+    return admin_folder(runtime) / str(run)
 
 
 def too_long(runtime: Path) -> str | None:

@@ -68,7 +68,7 @@ class Run:
         self.wanted = wanted
         self.child = child
         self.number = number
-        self.admin = paths.admin_socket(house.runtime, name, number)
+        self.admin = paths.admin_socket(house.runtime, number)
         self.since = time.time()
         self.state: State = "starting"
         self.ready = asyncio.Event()
@@ -78,7 +78,7 @@ class Run:
     async def launch(cls, house: House, name: str, wanted: Wanted) -> Run:
         """Starts an Envoy. Raises OSError if there is no such binary any more, or no room for a process."""
         number = next(house.numbers)
-        socket = paths.admin_socket(house.runtime, name, number)
+        socket = paths.admin_socket(house.runtime, number)
         socket.unlink(missing_ok=True)
         child = await house.processes.spawn(f"envoy {name}", _command(house, wanted, socket))
         run = cls(house, name, wanted, child, number)

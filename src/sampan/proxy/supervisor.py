@@ -142,6 +142,7 @@ class Supervisor:
             "pid": os.getpid(),
             "since": self._since,
             "stopping": self._house.stopping.is_set(),
+            "control_ready": self._control.available,
         }
 
     def proxies(self) -> list[Reply]:
