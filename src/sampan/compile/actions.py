@@ -21,7 +21,6 @@ from sampan.compile.paths import fill_redirect, fill_rewrite
 from sampan.envoy import protos
 from sampan.envoy.table import Row
 from sampan.model.plan import Action, Forward, Mirror, Redirect, Respond, Share
-from sampan.model.policy import Policies
 
 PORTS = {"http": 80, "https": 443}
 
@@ -53,7 +52,7 @@ def compile_action(action: Action, hooks: Hooks) -> CompiledAction:
         below += sum(share.weight for share in shares)
         fraction = fraction_body(below, total) if below < total else b""
         for condition, fill in _fills(action, shares):
-            hooks.route(_policies(action, shares[0]), fill)
+            hooks.route(shares[0].policies, fill)
             variants.append(Variant(fraction + condition, fill.route.SerializeToString(deterministic=True)))
             filters += fill.filters
             rows += fill.rows
@@ -80,10 +79,6 @@ def _beyond_weights(share: Share) -> tuple[object, ...] | None:
         return None
     values = tuple((kind, id(effective)) for kind, effective in sorted(share.policies.items()))
     return (share.target.rewrite, share.mirrors, values)
-
-
-def _policies(action: Action, share: Share) -> Policies:
-    return share.policies if isinstance(share.target, Forward) else action.policies
 
 
 def _fills(action: Action, shares: Sequence[Share]) -> Sequence[tuple[bytes, RouteFill]]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sampan.compile.endpoints import fill_endpoints
 from sampan.compile.hooks import ClusterFill, Hooks
+from sampan.compile.memo import Cells, Memo
 from sampan.compile.settings import Settings
 from sampan.compile.transport import fill_over_ads, fill_upstream
 from sampan.envoy import protos, types
-from sampan.envoy.table import Row, row
+from sampan.envoy.table import Row, Rows, row
 from sampan.model.names import resource_name
 from sampan.model.plan import Upstream
 
@@ -21,6 +25,31 @@ IDLE_SECONDS = 4
 UNLIMITED = 2**32 - 1
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 NOWHERE = resource_name("nowhere")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledClusters:
+    """Of a Plan's upstreams. `extra` are rows that policies need beside them, `kept` is for the next run."""
+
+    rows: Rows
+    extra: tuple[Row, ...]
+    kept: Cells[Upstream, tuple[Row, ...]]
+
+
+def compile_clusters(
+    upstreams: Mapping[str, Upstream], hooks: Hooks, memo: Memo, settings: Settings
+) -> CompiledClusters:
+    """All of a Plan's. A Plan whose upstreams are the same mapping as the last one's costs no look at each."""
+    compiled = memo.clusters.get(upstreams)
+    if compiled is not None:
+        memo.upstreams.keep(compiled.kept)
+        return compiled
+    build = partial(cluster_rows, hooks, settings)
+    found = [memo.upstreams.of(upstream, build) for upstream in upstreams.values()]
+    rows = {own.name: own for own, *_ in found}
+    extra = tuple(row for rows in found for row in rows[1:])
+    kept = memo.upstreams.cells(upstreams.values())
+    return memo.clusters.put(upstreams, CompiledClusters(rows, extra, kept))
 
 
 def cluster_rows(hooks: Hooks, settings: Settings, upstream: Upstream) -> tuple[Row, ...]:

@@ -36,7 +36,7 @@ def cors_policy(cors: Cors) -> Any:
 
 
 def _listed(values: Sequence[str]) -> str:
-    return "*" if "*" in values else ",".join(values)
+    return "*" if "*" in values else ", ".join(values)
 
 
 def _origin(matcher: Any, origin: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
-from sampan.compile.clusters import cluster_rows, nowhere_row
+from sampan.compile.clusters import compile_clusters, nowhere_row
 from sampan.compile.filters import HttpFilter
 from sampan.compile.hooks import Hooks
 from sampan.compile.listeners import chain_key, compile_chain, listener_row
@@ -18,7 +18,7 @@ from sampan.compile.settings import Settings
 from sampan.compile.streams import goes_nowhere
 from sampan.compile.transport import used_trust
 from sampan.envoy import types
-from sampan.envoy.table import Row, Table, row
+from sampan.envoy.table import Row, Rows, Table, row
 from sampan.model.names import Ref
 from sampan.model.plan import Chain, HttpApplication, Plan, Socket, TcpApplication
 from sampan.model.policy import PolicyKind
@@ -84,22 +84,20 @@ class _Run:
     def compiled(self) -> Compiled:
         tables = {name: self._table(application) for name, application in _applications(self._plan).items()}
         listeners = [self._listener(socket, tables) for socket in self._plan.sockets]
-        clusters = self._clusters()
-        secrets = self._secrets()
-        by_type: dict[str, dict[str, Row]] = {type_url: {} for type_url in types.PUSH_ORDER}
-        routes = [table.row for table in tables.values()]
-        for item in (*clusters, *secrets, *listeners, *routes, *self._extra):
-            accepted = self._accepted(item)
-            if accepted is not None:
-                by_type[item.type][item.name] = accepted
-        rows = {type_url: self._memo.same_rows(type_url, found) for type_url, found in by_type.items() if found}
+        by_type: dict[str, Rows] = {
+            types.CLUSTER: self._clusters(),
+            types.SECRET: _by_name(self._secrets()),
+            types.LISTENER: _by_name(listeners),
+            types.ROUTE: _by_name(table.row for table in tables.values()),
+        }
+        for item in self._extra:
+            by_type[item.type] = {**by_type[item.type], item.name: item}
+        rows = {
+            type_url: self._memo.same_rows(type_url, _accepted(found, self._refused))
+            for type_url, found in by_type.items()
+            if found
+        }
         return Compiled(self._plan, Table(rows), {name: table.parts for name, table in tables.items()})
-
-    def _accepted(self, item: Row) -> Row | None:
-        if item.version not in self._refused:
-            return item
-        good = self._refused[item.version]
-        return None if good is None else row(item.type, item.name, good)
 
     def _table(self, application: HttpApplication) -> CompiledTable:
         compiled = compile_table(application, self._hooks, self._memo, self._refused)
@@ -116,13 +114,13 @@ class _Run:
         place = (socket.name, socket.port, socket.addresses, socket.inspect_tls, keys)
         return self._memo.listeners.of(place, lambda _: listener_row(socket, chains, self._settings))
 
-    def _clusters(self) -> Iterable[Row]:
-        build = partial(cluster_rows, self._hooks, self._settings)
-        kept = [self._memo.upstreams.of(upstream, build) for upstream in self._plan.upstreams.values()]
-        rows = [found for rows in kept for found in rows]
+    def _clusters(self) -> Rows:
+        """Only their own rows: what policies add to an upstream is `_extra`."""
         if any(goes_nowhere(application) for application in _streams(self._plan)):
-            rows.append(nowhere_row())
-        return rows
+            self._extra.append(nowhere_row())
+        compiled = compile_clusters(self._plan.upstreams, self._hooks, self._memo, self._settings)
+        self._extra += compiled.extra
+        return compiled.rows
 
     def _secrets(self) -> Iterable[Row]:
         rows = [self._memo.certificates.of(item, certificate_row) for item in self._plan.certificates.values()]
@@ -130,6 +128,23 @@ class _Run:
         trust = [validation.trust for validation in validations if validation is not None]
         trust += [upstream.tls.trust for upstream in self._plan.upstreams.values() if upstream.tls is not None]
         return [*rows, *(trust_row([self._plan.trust[name] for name in names]) for names in used_trust(trust))]
+
+
+def _by_name(rows: Iterable[Row]) -> Rows:
+    return {item.name: item for item in rows}
+
+
+def _accepted(rows: Rows, refused: Refused) -> Rows:
+    if not any(item.version in refused for item in rows.values() if refused):
+        return rows
+    return {name: accepted for name, item in rows.items() if (accepted := _stand_in(item, refused)) is not None}
+
+
+def _stand_in(item: Row, refused: Refused) -> Row | None:
+    if item.version not in refused:
+        return item
+    good = refused[item.version]
+    return None if good is None else row(item.type, item.name, good)
 
 
 def _chains(plan: Plan) -> Iterable[Chain]:

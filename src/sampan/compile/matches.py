@@ -5,13 +5,14 @@ A Route's match is kept apart from the rest of it: the rest is the same for ever
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
 from typing import Any
 
 from sampan.envoy import protos
 from sampan.model.plan import Match, PathMatch, ValueMatch
 
 MILLION = 1_000_000
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*")  # RFC 3986, 2.3
 
 
 def match_body(match: Match) -> bytes:
@@ -51,8 +52,10 @@ def _filled(match: Match, method: str) -> Any:
     _path(message, match.path)
     if method:
         _value(message.headers.add(), ValueMatch(":method", "exact", method))
-    _values(message.headers, match.headers)
-    _values(message.query_parameters, match.query)
+    for header in match.headers:
+        _value(message.headers.add(), header)
+    for parameter in match.query:
+        _value(message.query_parameters.add(), _as_sent(parameter))
     if match.grpc:
         message.grpc.SetInParent()
     return message
@@ -71,9 +74,21 @@ def _path(message: Any, path: PathMatch) -> None:
         message.prefix = "/"
 
 
-def _values(messages: Any, values: Iterable[ValueMatch]) -> None:
-    for value in values:
-        _value(messages.add(), value)
+def _as_sent(parameter: ValueMatch) -> ValueMatch:
+    """Envoy compares a query parameter as it was sent, percent-encoding and all. An exact value that clients may encode
+    becomes a regex of all ways to write it."""
+    value = parameter.value
+    if parameter.kind != "exact" or _UNRESERVED.fullmatch(value):
+        return parameter
+    return ValueMatch(parameter.name, "regex", "".join(map(_ways_to_write, value)))
+
+
+def _ways_to_write(char: str) -> str:
+    if _UNRESERVED.fullmatch(char):
+        return re.escape(char)
+    encoded = "".join(f"%{byte:02X}" for byte in char.encode())
+    ways = [re.escape(char), f"(?i:{encoded})", *([r"\+"] if char == " " else [])]
+    return f"(?:{'|'.join(ways)})"
 
 
 def _value(message: Any, value: ValueMatch) -> None:

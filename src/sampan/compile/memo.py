@@ -7,12 +7,13 @@ more than one Plan's worth.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from sampan.compile.actions import CompiledAction
+    from sampan.compile.clusters import CompiledClusters
     from sampan.compile.listeners import ChainKey, CompiledChain
     from sampan.compile.routes import CompiledEntry, CompiledHost, CompiledTable
     from sampan.envoy.table import Row, Rows
@@ -55,7 +56,7 @@ class Kept(Generic[P, R]):
         """Keeps results that this run had no need to look at."""
         self._now.update(cells)
 
-    def cells(self, parts: tuple[P, ...]) -> Cells[P, R]:
+    def cells(self, parts: Iterable[P]) -> Cells[P, R]:
         """The results of parts of this run, for `keep` in a later one."""
         return {id(part): self._now[id(part)] for part in parts}
 
@@ -106,6 +107,7 @@ class Memo:
     hosts: Kept[Host, CompiledHost] = field(default_factory=Kept)
     tables: Kept[HttpApplication, CompiledTable] = field(default_factory=Kept)
     upstreams: Kept[Upstream, tuple[Row, ...]] = field(default_factory=Kept)
+    clusters: Kept[Mapping[str, Upstream], CompiledClusters] = field(default_factory=Kept)
     certificates: Kept[Certificate, Row] = field(default_factory=Kept)
     chains: KeptByValue[ChainKey, CompiledChain] = field(default_factory=KeptByValue)
     listeners: KeptByValue[Hashable, Row] = field(default_factory=KeptByValue)
@@ -130,7 +132,7 @@ class Memo:
     def same_rows(self, type_url: str, rows: Rows) -> Rows:
         """The mapping of the last run if it holds the very same rows, so that a comparison of Tables ends there."""
         last = self.rows.get(type_url)
-        if last is not None and last == rows:
+        if last is not None and (last is rows or last == rows):
             return last
         self.rows[type_url] = rows
         return rows
@@ -138,5 +140,5 @@ class Memo:
     def _stores(self) -> tuple[Kept[Any, Any] | KeptByValue[Any, Any], ...]:
         return (
             *(self.actions, self.entries, self.hosts, self.tables),
-            *(self.upstreams, self.certificates, self.chains, self.listeners),
+            *(self.upstreams, self.clusters, self.certificates, self.chains, self.listeners),
         )

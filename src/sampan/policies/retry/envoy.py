@@ -1,0 +1,49 @@
+"""RetrySettings in Envoy's messages.
+
+A retry goes to an endpoint that was not tried yet (`previous_hosts`); Envoy asks the balancer a few times for one and
+then takes what comes, so a service with one endpoint is tried again too.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from sampan.compile.durations import fill_duration
+from sampan.compile.hooks import ClusterFill, RouteFill
+from sampan.envoy import protos
+from sampan.policies.retry.spec import RetrySettings
+
+RESELECTIONS = 5
+
+
+def route(value: RetrySettings, fill: RouteFill) -> None:
+    conditions = list(value.on or ())
+    if value.codes:
+        conditions.append("retriable-status-codes")  # type: ignore[arg-type]
+    if fill.forward is None or not value.attempts or not conditions:
+        return
+    policy = fill.forward.retry_policy
+    policy.retry_on = ",".join(conditions)
+    policy.num_retries.value = value.attempts
+    policy.retriable_status_codes.extend(value.codes or ())
+    if value.backoff:
+        fill_duration(policy.retry_back_off.base_interval, value.backoff)
+        fill_duration(policy.retry_back_off.max_interval, value.backoff_max or 10 * value.backoff)
+    policy.retry_host_predicate.append(_not_tried_yet())
+    policy.host_selection_retry_max_attempts = RESELECTIONS
+
+
+def cluster(value: RetrySettings, fill: ClusterFill) -> None:
+    if value.budget_percent is None:
+        return
+    for thresholds in fill.cluster.circuit_breakers.thresholds:
+        thresholds.retry_budget.budget_percent.value = value.budget_percent
+        thresholds.retry_budget.min_retry_concurrency.value = value.budget_minimum or 0
+
+
+@cache
+def _not_tried_yet() -> Any:
+    predicate = protos.route.RetryPolicy.RetryHostPredicate(name="envoy.retry_host_predicates.previous_hosts")
+    predicate.typed_config.CopyFrom(protos.packed(protos.previous_hosts.PreviousHostsPredicate()))
+    return predicate
