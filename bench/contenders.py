@@ -36,8 +36,11 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
+    """Ports. `other` answers "other" instead of "ok", over HTTP/1.1."""
+
     http1: int
     http2: int
+    other: int
 
 
 def filled(name: str, folder: Path, **values: object) -> Path:
@@ -53,12 +56,13 @@ def filled(name: str, folder: Path, **values: object) -> Path:
     return path
 
 
-def upstream(stage: Stage, core: int) -> Upstream:
-    http1, http2 = free_ports(2)
-    config = filled("upstream.conf", stage.folder, http1=http1, http2=http2)
-    process = stage.start("upstream", ["nginx", "-c", config, "-e", "stderr"], cores=[core])
+def upstream(stage: Stage, core: int | None) -> Upstream:
+    http1, http2, other = free_ports(3)
+    config = filled("upstream.conf", stage.folder, http1=http1, http2=http2, other=other)
+    cores = None if core is None else [core]
+    process = stage.start("upstream", ["nginx", "-c", config, "-e", "stderr"], cores=cores)
     wait_until(lambda: accepts(http1) and accepts(http2), 10, "the upstream", process)
-    return Upstream(http1, http2)
+    return Upstream(http1, http2, other)
 
 
 def envoy(stage: Stage, core: int, port: int, config: str = "envoy.yaml", name: str = "Envoy by hand") -> Contender:

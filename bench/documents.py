@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,6 +145,8 @@ class Town:
     routes: int
     upstream: int
     listen: int
+    other: int = 0
+    """Another upstream, for endpoints that move."""
 
     def hostname(self, number: int) -> str:
         return f"host-{number // ROUTES_PER_HOST}.example.com"
@@ -170,8 +172,11 @@ class Town:
     def all_services(self) -> str:
         return SEPARATOR.join(map(self.service, range(self.services)))
 
-    def all_routes(self, header: str = "") -> str:
-        return SEPARATOR.join(self.route(number, header) for number in range(self.routes))
+    def all_routes(self, headers: Mapping[int, str] | str = "") -> str:
+        """With one header for all, or for some of them by number."""
+        one = headers if isinstance(headers, str) else ""
+        some = {} if isinstance(headers, str) else headers
+        return SEPARATOR.join(self.route(number, some.get(number, one)) for number in range(self.routes))
 
     def write(self, folder: Path, *, apart: bool) -> None:
         """`apart` gives each service and each route a file of its own; else there is one file with everything."""

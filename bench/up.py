@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.acks import Acks
 from bench.processes import (
     ProcessFailedError,
     Stage,
@@ -24,6 +25,7 @@ from bench.processes import (
     tree,
 )
 
+_ROOT = Path(__file__).resolve().parent.parent
 _COMMAND = (sys.executable, "-c", "from sampan.cli.main import main; main()")
 
 
@@ -66,6 +68,22 @@ class Sampan:
         process = stage.start("sampan", command, cores=cores)
         return cls(stage, documents, state, process, began)
 
+    @classmethod
+    def observed(cls, stage: Stage, documents: Path, state: Path, acks: Acks) -> Sampan:
+        """As `sampan up`, but the control plane tells `acks` what it publishes and what Envoy has confirmed."""
+        from sampan.cli import state as states
+        from sampan.cli.commands import up
+        from sampan.proxy import binary
+
+        states.prepare(state)
+        began = time.monotonic()
+        command = up.command_line(state, [documents], binary.find(), 10.0, None, "warning")
+        place = command.index("sampan.daemon")
+        command[place : place + 1] = ["bench.observed", str(acks.path)]
+        path = os.pathsep.join(filter(None, (str(_ROOT), str(_ROOT / "src"), os.environ.get("PYTHONPATH", ""))))
+        process = stage.start("sampan", command, environment={"PYTHONPATH": path})
+        return cls(stage, documents, state, process, began)
+
     def stop(self) -> None:
         if self._admin is not None:
             self._admin.close()
@@ -83,8 +101,8 @@ class Sampan:
         return [pid for pid in self.pids() if executable(pid) == "envoy"]
 
     def control_plane(self) -> int:
-        """The process of `sampan up`'s control plane: the largest of those that are not Envoy."""
-        others = [pid for pid in self.pids() if executable(pid) != "envoy"]
+        """`sampan up` itself becomes the supervisor; of what that started, this is the largest Python."""
+        others = [pid for pid in self.pids() if executable(pid) != "envoy" and pid != self.process.pid]
         return max(others, key=resident_mib)
 
     def cpu_seconds(self) -> float:

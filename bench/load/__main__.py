@@ -58,7 +58,8 @@ def _grpc(given: Any, loop: asyncio.AbstractEventLoop, tally: Tally) -> Generato
 def _websocket(given: Any, loop: asyncio.AbstractEventLoop, tally: Tally) -> Generator:
     from bench.load.websockets import WebSockets
 
-    return WebSockets(loop, given.port, *given.target[0], tally)
+    host, path = given.target[0]
+    return WebSockets(loop, given.port, host, path, tally)
 
 
 KINDS: dict[str, Callable[[Any, asyncio.AbstractEventLoop, Tally], Generator]] = {

@@ -10,6 +10,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -48,7 +49,7 @@ async def _grpc_server(port: int, delay: float) -> grpc.aio.Server:
                 yield b"\x08\x01"
 
     server = grpc.aio.server()
-    handler = grpc.stream_stream_rpc_method_handler(talk)  # bytes in, bytes out
+    handler: Any = grpc.stream_stream_rpc_method_handler(talk)  # bytes in, bytes out
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()

@@ -70,7 +70,8 @@ class GrpcStreams:
         return talk
 
     async def _follow(self, talk: Talk, channel: grpc.aio.Channel) -> None:
-        call: Any = channel.stream_stream(f"/{SERVICE}/{METHOD}")(_messages(talk))
+        method: Any = channel.stream_stream(f"/{SERVICE}/{METHOD}")  # bytes out, bytes in
+        call = method(_messages(talk))
         try:
             async for _ in call:
                 if talk.unanswered:

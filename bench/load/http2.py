@@ -117,9 +117,7 @@ class Connection(asyncio.Protocol):
         if found is None:
             return
         start = (1 if flags & PADDED else 0) + (5 if flags & PRIORITY else 0)
-        while (
-            payload[start] & 0xE0 == 0x20
-        ):  # a change of the table's size comes before the first field (RFC 7541, 4.2)
+        while payload[start] & 0xE0 == 0x20:  # a change of the table's size (RFC 7541, 4.2)
             start += 1
         first = payload[start]
         if first in _SUCCESS:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Failure = Literal["connect", "reset", "status", "timeout", "stream", "protocol"]
-"""connect: no connection or handshake; reset: the connection ended before the answer; status: not a 2xx; timeout: no answer
-in time; stream: a stream (HTTP/2, gRPC, WebSocket) broke off; protocol: an answer that makes no sense."""
+"""connect: no connection or handshake; reset: the connection ended before the answer; status: not a 2xx; timeout: no
+answer in time; stream: a stream (HTTP/2, gRPC, WebSocket) broke off; protocol: an answer that makes no sense."""
 
 STEP = 0.001
 """Seconds: the width of a bucket. Everything beyond the last falls into it."""
