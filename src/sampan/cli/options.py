@@ -63,3 +63,4 @@ Namespace = Annotated[str, typer.Option("-n", "--namespace", help="Which namespa
 ObjectName = Annotated[
     str, typer.Argument(metavar="[NAME]", show_default=False, autocompletion=completion.object_names)
 ]
+Paths = Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, and folders of files.")]

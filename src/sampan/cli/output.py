@@ -66,6 +66,8 @@ def as_yaml(data: Any) -> str:
         def ignore_aliases(self, data: Any) -> bool:
             return True
 
+    # protobuf's JSON has OrderedDicts in it.
+    Dumper.add_multi_representer(dict, yaml.SafeDumper.represent_dict)
     text: str = yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120)
     return text
 
@@ -129,3 +131,9 @@ def counts(records: Sequence[Record]) -> tuple[int, int]:
 
 def plural(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def mistakes_text(errors: int, warnings: int) -> str:
+    """`2 errors and 1 warning`."""
+    parts = [plural(number, noun) for number, noun in ((errors, "error"), (warnings, "warning")) if number]
+    return " and ".join(parts) or "no mistakes"
