@@ -1,0 +1,12 @@
+"""Resolving: from a Snapshot to what it means (Plans), and what is said of it (statuses, diagnostics).
+
+The Gateway API's rules live here, one module a concern. Pure: no clock, no I/O; a `Memo` passed in and out makes the
+next resolve cost what changed.
+"""
+
+from sampan.resolve.endpoints import endpoint_group, groups_touched
+from sampan.resolve.index import index_of
+from sampan.resolve.resolution import Resolution
+from sampan.resolve.world import Memo, resolve
+
+__all__ = ["Memo", "Resolution", "endpoint_group", "groups_touched", "index_of", "resolve"]

@@ -1,0 +1,40 @@
+"""What the user may have meant: the nearest name among those that exist."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from difflib import get_close_matches
+from operator import attrgetter
+
+from sampan.model.names import Ref
+from sampan.resolve.units import Reader, unit
+
+# Only neighbours in the order of names are compared, so that a thousand dangling references stay cheap.
+_NEIGHBOURS = 32
+_by_ref = attrgetter("ref")
+
+
+def nearest(wanted: str, names: Iterable[str]) -> str:
+    """The name most like `wanted`, or ""."""
+    found = get_close_matches(wanted, list(names), n=1, cutoff=0.7)
+    return found[0] if found else ""
+
+
+def did_you_mean(wanted: str, names: Iterable[str]) -> str:
+    """A hint that names the nearest, or ""."""
+    name = nearest(wanted, names)
+    return f"did you mean '{name}'?" if name else ""
+
+
+@unit(tier=1)
+def other_names(reader: Reader, wanted: Ref) -> str:
+    """A hint for an object that does not exist: one of the same kind with a name like it, or in another namespace."""
+    bucket = reader.bucket((wanted.group, wanted.kind))
+    place = bisect_left(bucket, wanted, key=_by_ref)
+    near = [item.ref for item in bucket[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS]]
+    name = nearest(wanted.name, (ref.name for ref in near if ref.namespace == wanted.namespace))
+    if name:
+        return f"did you mean '{name}'?"
+    elsewhere = next((ref for ref in near if ref.name == wanted.name), None)
+    return f"there is one in namespace '{elsewhere.namespace}'" if elsewhere else ""
