@@ -61,7 +61,7 @@ class Loaded:
     diagnostics: tuple[Diagnostic, ...] = ()
     broken: tuple[Broken, ...] = ()
     skipped: tuple[Skipped, ...] = ()
-    memo: Memo = field(default=Memo(), repr=False)
+    memo: Memo = field(default=Memo(), repr=False, compare=False)
 
     @property
     def objects(self) -> tuple[Object, ...]:

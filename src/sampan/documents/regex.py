@@ -29,13 +29,3 @@ def fault(pattern: str) -> str:
     if size > MAX_PROGRAM_SIZE:
         return f"too complex (size {size}, at most {MAX_PROGRAM_SIZE})"
     return ""
-
-
-@lru_cache(maxsize=256)
-def _compiled(pattern: str) -> Any:
-    return re2.compile(pattern, _options())
-
-
-def matches(pattern: str, text: str) -> bool:
-    """Whether the whole `text` matches."""
-    return _compiled(pattern).fullmatch(text) is not None

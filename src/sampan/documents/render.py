@@ -124,13 +124,17 @@ class _StatusWriter:
 
 
 class _Dumper(yaml.CSafeDumper):
-    """Lists indented as people write them; no aliases for values that happen to be equal."""
+    """No aliases for values that happen to be equal, and text of several lines as such."""
 
     def ignore_aliases(self, _data: Any) -> bool:
         return True
 
-    def increase_indent(self, flow: bool = False, _indentless: bool = False) -> None:
-        super().increase_indent(flow, False)  # type: ignore[misc]
+
+def _text(dumper: Any, value: str) -> Any:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def to_yaml(documents: Sequence[Mapping[str, Any]]) -> str:

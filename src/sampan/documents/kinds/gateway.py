@@ -27,9 +27,9 @@ from sampan.documents.kinds.scalars import (
     ObjectName,
     Port,
     SectionName,
+    matches,
 )
 from sampan.documents.kinds.shape import NO_STRINGS, Frozen, Mistake, Ruled, Shape, Spec, Unsupported, duplicates
-from sampan.documents.regex import matches
 from sampan.model.names import GATEWAY_API
 
 Options = Annotated[Mapping[LabelKey, Annotated[str, Field(max_length=4096)]], Field(max_length=16), Frozen]

@@ -19,9 +19,9 @@ from sampan.documents.kinds.routes import (
     total_mistakes,
     unsupported_parts,
 )
-from sampan.documents.kinds.scalars import Hostname, SectionName
+from sampan.documents.kinds.scalars import Hostname, SectionName, matches
 from sampan.documents.kinds.shape import Mistake, Ruled, Spec, Unsupported, duplicates
-from sampan.documents.regex import fault, matches
+from sampan.documents.regex import fault
 
 _SERVICE_PATTERN = r"^\.?[A-Za-z_][A-Za-z_0-9]*(\.[A-Za-z_][A-Za-z_0-9]*)*$"
 _METHOD_PATTERN = r"^[A-Za-z_][A-Za-z_0-9]*$"

@@ -20,9 +20,9 @@ from sampan.documents.kinds.routes import (
     unsupported_parts,
     value_mistakes,
 )
-from sampan.documents.kinds.scalars import PATH_PATTERN, WORDS, Duration, HeaderName, Hostname, SectionName
+from sampan.documents.kinds.scalars import PATH_PATTERN, WORDS, Duration, HeaderName, Hostname, SectionName, matches
 from sampan.documents.kinds.shape import Mistake, Ruled, Spec, Unsupported, duplicates
-from sampan.documents.regex import fault, matches
+from sampan.documents.regex import fault
 
 HTTPMethod = Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
 

@@ -60,6 +60,11 @@ WORDS: dict[str, str] = {
 }
 
 
+def matches(pattern: str, text: str) -> bool:
+    """Whether the whole `text` is as one of the patterns here. They all take time linear in the (bounded) text."""
+    return re.fullmatch(pattern, text) is not None
+
+
 def _not_an_address(value: str) -> str:
     # RFC 1123 2.1: a name whose last label is all digits is an IPv4 address, never a host name. The Gateway API's
     # documentation of Hostname refuses addresses.

@@ -8,9 +8,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from sampan.documents.kinds.gateway import is_address
-from sampan.documents.kinds.scalars import PORT_NAME_PATTERN, Boolean, LabelKey, LabelValue, Port, PreciseHostname
+from sampan.documents.kinds.scalars import (
+    PORT_NAME_PATTERN,
+    Boolean,
+    LabelKey,
+    LabelValue,
+    Port,
+    PreciseHostname,
+    matches,
+)
 from sampan.documents.kinds.shape import NO_STRINGS, Frozen, Mistake, Shape, Spec, duplicates, refuse
-from sampan.documents.regex import matches
 
 Transport = Literal["TCP", "UDP", "SCTP"]
 AppProtocol = Annotated[str, Field(max_length=253)]
