@@ -24,12 +24,12 @@ POLL_SECONDS = 0.05
 DRAIN_SECONDS = 2.0
 
 LABELS = {
-    "httproute/default/front-page/page": "front page",
-    "httproute/default/front-page/live": "live",
-    "httproute/default/catalogue/products": "catalogue",
-    "httproute/default/reviews/split": "reviews",
-    "httproute/default/reviews/beta": "reviews beta",
-    "grpcroute/default/stock/stock": "stock",
+    "httproute/default/front-page/0": "front page",
+    "httproute/default/front-page/1": "live",
+    "httproute/default/catalogue/0": "catalogue",
+    "httproute/default/reviews/1": "reviews",
+    "httproute/default/reviews/0": "reviews beta",
+    "grpcroute/default/stock/0": "stock",
     "tcproute/default/parrot": "parrot",
 }
 """How the shop's routes are called in the table, by their names in Envoy's statistics."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,12 @@ def test_a_number_that_is_no_port_is_wrong_usage(sampan: Run) -> None:
     result = sampan("demo", "--port", "70000")
     assert result.exit_code == 2
     assert "--port" in result.stderr
+
+
+def test_every_route_of_the_shop_has_a_name_in_the_table(sampan: Run) -> None:
+    from sampan.cli.demo_gateway import LABELS
+
+    compiled = sampan("compile", str(files("sampan.demo") / "documents"))
+    prefixes = set(re.findall(r"stat_prefix: (\w+route/\S+)", compiled.stdout))
+    assert prefixes - LABELS.keys() == {"httproute/default/front-page/2"}  # a redirect, which Envoy does not count
+    assert LABELS.keys() <= prefixes
