@@ -203,6 +203,10 @@ class Control:
                 del self._waiting[scope]
         return True
 
+    def connected(self, scope: str) -> bool:
+        """Whether a proxy of the scope has a stream."""
+        return bool(self._of(scope))
+
     def nodes(self) -> tuple[NodeState, ...]:
         """Every connected proxy, by node id."""
         states = [

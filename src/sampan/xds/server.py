@@ -18,7 +18,8 @@ from sampan.xds.message import BadRequestError
 
 WRITE_TIMEOUT = 30.0  # seconds; a proxy that takes nothing for that long is cut off and may come back
 MESSAGE_LIMIT = 64 * 1024 * 1024  # a reconnecting proxy sends about 54 bytes for each name it has
-PATH_LIMIT = 100  # bytes; sockaddr_un has 108 on Linux and 104 on macOS, and our temporary name is longer by a few
+PATH_LIMIT = 103  # bytes; sockaddr_un has 108 on Linux and 104 on macOS, with a closing NUL
+_SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # the default is on: two control planes on one port would split the streams silently
@@ -32,42 +33,53 @@ _OPTIONS = (
 )
 
 
+def socket_path(runtime: Path) -> Path:
+    """Where a Sampan with that runtime folder serves its proxies."""
+    return runtime / "xds.sock"
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the server listens: the path of a Unix socket, and the TCP port if one was asked for."""
+    """Where the server listens: `path` is a link to `own`, the socket itself; `port` of TCP if one was asked for.
+
+    The link is put in the place of whatever stands at `path` in one step. Streams of a server that had it before go on;
+    new ones come here. Whoever loses the place can `take` it again: its socket is still there.
+    """
 
     path: Path
+    own: Path
     port: int | None
-    inode: int
 
     def ours(self) -> bool:
-        """Whether the path still leads here: a newer server may have taken it over."""
+        """Whether the path still leads here."""
         with suppress(OSError):
-            return os.stat(self.path).st_ino == self.inode
+            return os.readlink(self.path) == self.own.name
         return False
+
+    async def take(self) -> None:
+        """Makes the path lead here."""
+        link = self.own.with_name(f"{self.own.name}.link")
+        link.unlink(missing_ok=True)
+        link.symlink_to(self.own.name)
+        link.replace(self.path)
 
 
 @asynccontextmanager
-async def serving(
-    control: Control, path: Path, *, tcp: str | None = None, replace: bool = True
-) -> AsyncIterator[Address]:
-    """Serves while the block runs, then lets the streams end by themselves.
+async def serving(control: Control, path: Path, *, tcp: str | None = None) -> AsyncIterator[Address]:
+    """Serves at a Unix socket of mode 0600 while the block runs, then lets the streams end by themselves.
 
-    The socket, with mode 0600, is put in the place of whatever stands at `path` in one step: streams of a server that
-    had it go on, new ones come here. `replace=False` leaves a living server its place and raises FileExistsError.
     `tcp` ("127.0.0.1:0") opens a port too, without encryption. OSError if the place cannot be taken.
     """
     path = path.absolute()
-    if len(os.fsencode(path)) > PATH_LIMIT:
-        raise OSError(f"the path of a Unix socket has at most {PATH_LIMIT} bytes: {path}")
+    own = path.with_name(f"{path.name}.{os.getpid()}")  # gRPC removes the path it was given, whoever owns it by then
+    if len(os.fsencode(own)) > PATH_LIMIT:
+        raise OSError(f"a Unix socket's path has at most {PATH_LIMIT} bytes, this has {len(os.fsencode(own))}: {own}")
+    _sweep(path)
     server = grpc.aio.server(options=_OPTIONS)
     handler: Any = grpc.stream_stream_rpc_method_handler(_Handler(control).stream)
-    service = "envoy.service.discovery.v3.AggregatedDiscoveryService"
     server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(service, {"DeltaAggregatedResources": handler}),)
+        (grpc.method_handlers_generic_handler(_SERVICE, {"DeltaAggregatedResources": handler}),)
     )
-    # gRPC removes the path it was given when it stops, whoever owns it by then; so it is given one of its own.
-    own = path.with_name(f".{os.getpid():x}")
     mask = os.umask(0o177)
     try:
         server.add_insecure_port(f"unix:{own}")
@@ -77,9 +89,9 @@ async def serving(
     finally:
         os.umask(mask)
     await server.start()
-    address = Address(path, port, os.stat(own).st_ino)
+    address = Address(path, own, port)
     try:
-        await _take(own, path, replace)
+        await address.take()
         yield address
     finally:
         if address.ours():
@@ -89,25 +101,21 @@ async def serving(
         own.unlink(missing_ok=True)
 
 
-async def _take(own: Path, path: Path, replace: bool) -> None:
-    if not replace and await _alive(path):
-        raise FileExistsError(f"a server is listening on {path}")
-    if replace:
-        os.rename(own, path)
-        return
-    path.unlink(missing_ok=True)
-    os.link(own, path)  # fails if somebody was faster
-    own.unlink()
+def _sweep(path: Path) -> None:
+    """Removes the sockets of servers that were killed, and one that we left ourselves with this process id."""
+    for left in path.parent.glob(f"{path.name}.*"):
+        number = left.name[len(path.name) + 1 :].partition(".")[0]
+        if number.isdigit() and (int(number) == os.getpid() or not _lives(int(number))):
+            left.unlink(missing_ok=True)
 
 
-async def _alive(path: Path) -> bool:
+def _lives(pid: int) -> bool:
     try:
-        _, writer = await asyncio.open_unix_connection(path)
-    except OSError:
+        os.kill(pid, 0)
+    except ProcessLookupError:
         return False
-    writer.close()
-    with suppress(OSError):
-        await writer.wait_closed()
+    except PermissionError:
+        return True
     return True
 
 

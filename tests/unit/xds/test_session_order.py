@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from xds_play import Play, cluster, endpoints, listener, routes, secret, service
+
 from sampan.envoy.types import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET
 from sampan.xds.events import GaveUp
-
-from .play import Play, cluster, endpoints, listener, routes, secret, service
 
 BASE = (*service("a"), listener("l"), routes("l", "a"))
 

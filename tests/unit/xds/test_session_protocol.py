@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from xds_play import Play, cluster, endpoints, listener, routes, service
 
 from sampan.envoy.table import Row
 from sampan.envoy.types import CLUSTER, ENDPOINT, LISTENER, ROUTE
 from sampan.xds.events import Acked, Refused, Verdicts
 from sampan.xds.message import Request
 from sampan.xds.session import Session
-
-from .play import Play, cluster, endpoints, listener, routes, service
 
 BASE = (*service("a"), listener("l"), routes("l", "a"))
 
