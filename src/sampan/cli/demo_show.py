@@ -139,7 +139,6 @@ class Demo:
     async def _lines(self, gateway: Gateway) -> None:
         async for rows in _measured(gateway, LINE_SECONDS):
             output.say(shown.rows_line(rows))
-            sys.stdout.flush()
 
 
 async def _measured(gateway: Gateway, interval: float) -> AsyncIterator[Any]:

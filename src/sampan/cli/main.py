@@ -65,11 +65,6 @@ class LazyGroup(TyperGroup):
             code = error.exit_code
         except Exception as problem:
             code = _usage(problem)
-        # Whoever reads stdout may be gone (`| head`); Python would complain about that while it shuts down.
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            sys.stdout = None
         sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
+from sampan.cli.problem import UserError
+
 Record = Mapping[str, Any]
 
 BOLD, RED, GREEN, YELLOW, CYAN, FAINT = "1", "31;1", "32", "33;1", "36", "2"
@@ -21,8 +23,15 @@ BOLD, RED, GREEN, YELLOW, CYAN, FAINT = "1", "31;1", "32", "33;1", "36", "2"
 
 
 def say(text: str) -> None:
-    """Data, on stdout. Nothing printed here is a word to the user."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    """Data, on stdout. Nothing printed here is a word to the user. Raises UserError if it cannot be written."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads on (`| head`): main ends quietly
+        raise
+    except OSError as error:
+        sys.stdout = None  # or Python would try again when it ends, and complain
+        raise UserError(f"the output cannot be written: {error.strerror}") from error
 
 
 def tell(text: str) -> None:

@@ -120,3 +120,21 @@ def test_help_loads_nothing_heavy() -> None:
     # Typer itself loads pydantic where an argument has a type to check.
     assert not (heavy - {"pydantic"}) & _modules_after("--help")
     assert not heavy & _modules_after("--version")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_output_that_cannot_be_written_is_a_sentence() -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "sampan.cli", "--version"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: the output cannot be written: No space left on device\n"
+
+
+def test_whoever_stops_reading_is_no_mistake(folder: Path) -> None:
+    documents = "---\n".join(f"kind: Strange\napiVersion: x{number}/v1\n" for number in range(5000))
+    (folder / "many.yaml").write_text(documents)
+    command = f"{sys.executable} -m sampan.cli check {folder} | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=False)
+    assert len(done.stdout.splitlines()) == 1
+    assert "Traceback" not in done.stderr

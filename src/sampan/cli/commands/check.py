@@ -30,7 +30,6 @@ def command(paths: Paths, strict: Strict = False, form: FormatOption = Format.TE
         output.emit({"items": records, **counted}, form)
     elif records:
         output.say(output.render_diagnostics(records, sys.stdout))
-        sys.stdout.flush()
     place = f"{output.plural(objects, 'object')} of {output.plural(reading.files, 'file')}"
     output.tell(f"{output.mistakes_text(errors, warnings)} in {place}")
     if errors or (strict and warnings):
