@@ -53,7 +53,7 @@ def _escaped(char: str) -> str:
 
 def resource_name(*slots: str | int) -> str:
     """Fixed slots joined by `/`: `service/default/reviews/8080`. The name is also the one in Envoy's statistics."""
-    return "/".join(slot(str(part)) for part in slots)
+    return "/".join(map(slot, map(str, slots)))
 
 
 def hostname_covers(pattern: str, hostname: str) -> bool:

@@ -76,10 +76,9 @@ def validated(reader: Reader, owner: Object, validation: BackendTLSValidation, a
     return TlsFacts(tls, tuple(trust.values()), resolved=fault or RESOLVED_REFS)
 
 
-@unit(tier=2)
 def policy_for(reader: Reader, target: Ref, section: str) -> Ref | None:
     """The BackendTLSPolicy in force for a Service's port (or a Backend): one for the port by its name goes first."""
-    winners = reader.use(attached, target).winners
+    winners = attached(reader, target).winners
     named = winners.get((KIND, section)) if section else None
     return named or winners.get((KIND, ""))
 

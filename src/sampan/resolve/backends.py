@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sampan.documents.kinds.backend import Backend
 from sampan.documents.kinds.gateway import Gateway
@@ -13,7 +13,7 @@ from sampan.model.codes import Code
 from sampan.model.names import CORE, SAMPAN, Ref, resource_name
 from sampan.model.plan import Certificate, Endpoint, TrustBundle, Upstream
 from sampan.resolve.backend_tls import TlsFacts, policy_for, policy_tls, validated
-from sampan.resolve.endpoints import endpoints_of, group_name, needs_dns, service_port
+from sampan.resolve.endpoints import endpoints_of, group_name, has_names, service_port
 from sampan.resolve.hints import did_you_mean, other_names
 from sampan.resolve.policies import upstream_policies
 from sampan.resolve.references import certificate_at
@@ -79,8 +79,7 @@ class BackendFacts:
     tls: TlsFacts | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamKey:
+class UpstreamKey(NamedTuple):
     """One upstream of a Gateway. `variant`: "" as the backend itself says, "http2", "tcp" or "passthrough"."""
 
     gateway: Ref
@@ -143,8 +142,7 @@ def _of_service(reader: Reader, owner: Ref, service: Service, number: int) -> Ba
         return BackendFacts(
             Fault("UnsupportedProtocol", reason, "port", "name a TCP port", codes.UNSUPPORTED_BACKEND_PROTOCOL)
         )
-    endpoints = endpoints_of(reader, owner, number)
-    names = endpoints if needs_dns(endpoints) else ()
+    names = endpoints_of(reader, owner, number) if has_names(reader, owner) else ()
     wanted = port.app_protocol.lower()
     return BackendFacts(None, _SPEAKS.get(wanted, ""), wanted in _NEEDS_TLS, port.name, names)
 
@@ -153,8 +151,7 @@ def _of_backend(reader: Reader, owner: Ref) -> BackendFacts:
     found = reader.get(owner)
     assert found is not None
     spec: Backend = found.spec
-    endpoints = endpoints_of(reader, owner, 0)
-    names = endpoints if needs_dns(endpoints) else ()
+    names = endpoints_of(reader, owner, 0) if has_names(reader, owner) else ()
     tls = None
     if spec.tls is not None and spec.tls.mode != "None" and spec.tls.validation is not None:
         tls = validated(reader, found, spec.tls.validation, ("spec", "tls", "validation"))
@@ -171,13 +168,11 @@ def _of_backend(reader: Reader, owner: Ref) -> BackendFacts:
     return BackendFacts(None, _BACKEND_SPEAKS[spec.protocol], False, spec.port.name if spec.port else "", names, tls)
 
 
-@unit(tier=5)
-def backend_tls(reader: Reader, owner: Ref, port: int) -> TlsFacts | None:
+def backend_tls(reader: Reader, owner: Ref, facts: BackendFacts) -> TlsFacts | None:
     """TLS towards a backend, None for plain text. A Backend's own word goes before a policy."""
-    facts = reader.use(backend_facts, owner, port)
     if facts.tls is not None:
         return facts.tls
-    policy = reader.use(policy_for, owner, facts.section)
+    policy = policy_for(reader, owner, facts.section)
     return None if policy is None else reader.use(policy_tls, policy)
 
 
@@ -192,7 +187,7 @@ def choice(reader: Reader, gateway: Ref, owner: Ref, port: int, wish: Wish) -> C
     if facts.speaks == "http1" and wish == "grpc" and not facts.needs_tls:
         return Choice(fault=_speaks_otherwise(owner, port, "speaks HTTP/1.1, and gRPC needs HTTP/2"))
     if wish != "passthrough":
-        tls = reader.use(backend_tls, owner, port)
+        tls = backend_tls(reader, owner, facts)
         if tls is not None and tls.tls is None:
             return Choice(fault=Fault("InvalidBackendTLS", f"TLS to {owner} cannot be had as asked", code=None))
         if tls is None and facts.needs_tls:
@@ -230,7 +225,7 @@ def _speaks_otherwise(owner: Ref, port: int, words: str) -> Fault:
 def upstream(reader: Reader, key: UpstreamKey) -> UpstreamFacts:
     """The upstream of a Gateway, with the policies that it sees. Asked for good choices only."""
     facts = reader.use(backend_facts, key.owner, key.port)
-    tls_facts = None if key.variant == "passthrough" else reader.use(backend_tls, key.owner, key.port)
+    tls_facts = None if key.variant == "passthrough" else backend_tls(reader, key.owner, facts)
     tls = tls_facts.tls if tls_facts is not None else None
     certificate = None
     if tls is not None and tls_facts is not None:
@@ -248,7 +243,7 @@ def upstream(reader: Reader, key: UpstreamKey) -> UpstreamFacts:
         protocol or "http1",
         tls,
         facts.names,
-        reader.use(upstream_policies, key.gateway, key.owner, facts.section),
+        upstream_policies(reader, key.gateway, key.owner, facts.section),
     )
     return UpstreamFacts(made, tls_facts.trust if tls_facts is not None else (), certificate)
 

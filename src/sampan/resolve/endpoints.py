@@ -52,13 +52,24 @@ def endpoints_of(world: World, owner: Ref, port: int) -> tuple[Endpoint, ...]:
     return ()
 
 
-def needs_dns(endpoints: Iterable[Endpoint]) -> bool:
-    """Whether some address is a name that must be looked up."""
-    return any(not item.unix and ":" not in item.address and not _is_ipv4(item.address) for item in endpoints)
+def has_names(world: World, owner: Ref) -> bool:
+    """Whether some endpoint of a Service or Backend is a DNS name, which Envoy must look up."""
+    found = world.get(owner)
+    if found is None:
+        return False
+    if isinstance(found.spec, Backend):
+        return _names_in(found.spec)
+    service: Service = found.spec
+    if any(item.spec.address_type == "FQDN" for item in world.bucket(slices_of(owner.namespace, owner.name))):
+        return True
+    return bool(service.selector) and any(
+        _names_in(item.spec) and selects(service, item.meta.labels)
+        for item in world.bucket(backends_in(owner.namespace))
+    )
 
 
-def _is_ipv4(address: str) -> bool:
-    return address.rpartition(".")[2].isdigit()
+def _names_in(backend: Backend) -> bool:
+    return backend.external_hostname is not None or any(item.hostname for item in backend.endpoints)
 
 
 def service_port(service: Service, port: int) -> ServicePort | None:
@@ -168,7 +179,7 @@ def _touched_by_backend(
                 groups.update(group_name(found.ref, port.port) for port in found.spec.ports)
     if before is None or after is None or before.meta.annotations != after.meta.annotations:
         return True
-    if any(needs_dns(_of_backend(item.spec)) for item in items):
+    if any(_names_in(item.spec) for item in items):
         return True
     settings = {"endpoints": (), "port": None}
     return bool(before.spec.model_copy(update=settings) != after.spec.model_copy(update=settings))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
 
 from sampan.model.meta import Object
 from sampan.model.names import DISCOVERY, GATEWAY_API, SAMPAN, Ref
@@ -21,12 +23,18 @@ def index_of(object: Object) -> Iterable[IndexKey]:
         return (backends_in(ref.namespace),)
     if kind == "ReferenceGrant" and ref.group == GATEWAY_API:
         return (grants_in(ref.namespace),)
-    targets = getattr(object.spec, "target_refs", None)
-    if targets:
+    if has_targets(type(object.spec)):
         # A policy that names one target by several sections is found once: buckets hold an object once per key.
+        targets = object.spec.target_refs
         found = {Ref(target.group, target.kind, ref.namespace, target.name): None for target in targets}
         return tuple(policies_for(target) for target in found)
     return ()
+
+
+@lru_cache(maxsize=256)
+def has_targets(spec: Any) -> bool:
+    """Whether objects with a spec of this class are policies: GEP-713 knows them by their `targetRefs`."""
+    return "target_refs" in getattr(spec, "model_fields", ())
 
 
 def slices_of(namespace: str, service: str) -> IndexKey:

@@ -134,15 +134,11 @@ def written_in(reader: Reader, route: Ref, rule: Any, index: int) -> tuple[tuple
 
 def gateway_layers(reader: Reader, gateway: Ref, listener: str) -> tuple[Layer, ...]:
     """Of a Gateway and (unless "") one of its listeners."""
-    found = reader.use(attached, gateway)
+    found = attached(reader, gateway)
     if found is NONE_ATTACHED:
         return ()
     layers = (Layer(Level.GATEWAY, found),)
     return (*layers, Layer(Level.LISTENER, found, listener)) if listener else layers
-
-
-def route_layers(reader: Reader, route: Ref) -> Attached:
-    return reader.use(attached, route)
 
 
 def rule_layers(found: Attached, rule_name: str) -> tuple[Layer, ...]:
@@ -155,7 +151,7 @@ def rule_layers(found: Attached, rule_name: str) -> tuple[Layer, ...]:
 
 def backend_layers(reader: Reader, owner: Ref, section: str) -> tuple[Layer, ...]:
     """Of a Service (or Backend) and its port by name."""
-    found = reader.use(attached, owner)
+    found = attached(reader, owner)
     if found is NONE_ATTACHED:
         return ()
     layers = (Layer(Level.SERVICE, found),)
@@ -168,14 +164,15 @@ def backend_layers(reader: Reader, owner: Ref, section: str) -> tuple[Layer, ...
 @unit(tier=5)
 def listener_policies(reader: Reader, gateway: Ref, listener: str) -> Policies:
     """Of a listener, or of the whole Gateway where `listener` is ""."""
-    affect(reader, reader.use(attached, gateway), gateway)
+    affect(reader, attached(reader, gateway), gateway)
     return in_force(reader, "", gateway_layers(reader, gateway, listener))
 
 
-@unit(tier=5)
 def upstream_policies(reader: Reader, gateway: Ref, owner: Ref, section: str) -> Policies:
     """What an upstream itself sees: the Gateway's level and the Service's."""
-    affect(reader, reader.use(attached, owner), gateway)
+    found = attached(reader, owner)
+    if found is not NONE_ATTACHED:
+        affect(reader, found, gateway)
     return in_force(reader, "", (*gateway_layers(reader, gateway, ""), *backend_layers(reader, owner, section)))
 
 

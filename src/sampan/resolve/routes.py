@@ -15,9 +15,10 @@ from sampan.resolve.backends import UpstreamKey, Wish
 from sampan.resolve.conditions import RESOLVED_REFS, not_accepted, unresolved
 from sampan.resolve.listeners import GRPC_ROUTE, HTTP_ROUTE, TCP_ROUTE, TLS_ROUTE, Door, KindKey
 from sampan.resolve.matches import grpc_matches, http_matches, matched_prefix
-from sampan.resolve.policies import affect, gateway_layers, in_force, route_layers, rule_layers
+from sampan.resolve.policies import affect, gateway_layers, in_force, rule_layers
 from sampan.resolve.precedence import MatchKey
 from sampan.resolve.rules import Context, Findings, RuleReader
+from sampan.resolve.targets import NONE_ATTACHED, attached
 from sampan.resolve.units import Reader, unit
 
 LineKey = tuple[MatchKey, tuple[str, str, str], int, int]
@@ -81,7 +82,7 @@ def _ruled(
     prefix_of: Callable[[Any], str],
 ) -> RouteFacts:
     found = attach(reader, route, kind, route.spec.hostnames)
-    policies = route_layers(reader, route.ref)
+    policies = attached(reader, route.ref)
     rules = RuleReader(reader, route, policies, kind is GRPC_ROUTE)
     matches = [matches_of(rule) for rule in route.spec.rules]
     redirects = any(_redirects(rule) for rule in route.spec.rules)
@@ -89,7 +90,7 @@ def _ruled(
     attachments = []
     for door, hosts in found.doors:
         layers = gateway_layers(reader, door.gateway, door.name)
-        if policies.winners or policies.losers:
+        if policies is not NONE_ATTACHED:
             affect(reader, policies, door.gateway)
         # Listeners of a Gateway share a route's actions unless these depend on something of the listener's own.
         own = door.name if layers else ""
@@ -146,7 +147,7 @@ def _tcp(reader: Reader, route: Object) -> RouteFacts:
 
 def _streams(reader: Reader, route: Object, kind: KindKey, hostnames: Any) -> RouteFacts:
     found = attach(reader, route, kind, hostnames)
-    rules = RuleReader(reader, route, route_layers(reader, route.ref), False)
+    rules = RuleReader(reader, route, attached(reader, route.ref), False)
     attachments = []
     for door, hosts in found.doors:
         affect(reader, rules.attached, door.gateway)

@@ -29,12 +29,15 @@ class Attached:
 NONE_ATTACHED = Attached(MappingProxyType({}), MappingProxyType({}))
 
 
-@unit(tier=1)
 def attached(reader: Reader, target: Ref) -> Attached:
+    """What is attached to a target: NONE_ATTACHED itself if nothing is."""
+    return reader.use(_attached, target) if reader.bucket(policies_for(target)) else NONE_ATTACHED
+
+
+@unit(tier=1)
+def _attached(reader: Reader, target: Ref) -> Attached:
     """The oldest policy of a kind has a section; equals are told apart by name."""
     bucket = reader.bucket(policies_for(target))
-    if not bucket:
-        return NONE_ATTACHED
     winners: dict[SectionKey, Ref] = {}
     losers: dict[Ref, list[tuple[str, Ref]]] = {}
     for policy in sorted(bucket, key=lambda item: item.age_key):

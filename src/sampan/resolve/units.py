@@ -121,7 +121,7 @@ class Units:
         """Brings all results up to date. Returns the objects that changed, and the units whose results did."""
         changed = difference(self.snapshot, snapshot).objects
         keys: set[ReadKey] = set(changed)
-        for ref, (old, new) in changed.items():
+        for ref, (old, new) in changed.items() if self.values else ():
             keys.add((ref.group, ref.kind))
             for item in (old, new):
                 if item is not None:
@@ -150,7 +150,8 @@ class Units:
         if former is not _MISSING:
             value = keep(former, value)
         self.values[name] = value
-        self._note_emissions(name, tuple(reader.emitted))
+        if reader.emitted or name in self._emitted:
+            self._note_emissions(name, tuple(reader.emitted))
         self._note_reads(name, frozenset(reader.reads))
         return value
 
@@ -180,13 +181,14 @@ class Units:
             return
         self._reads[name] = reads
         readers = self._readers
-        for key in reads - former:
+        for key in reads - former if former else reads:
             known = readers.get(key)
             if known is None:
                 readers[key] = {name}
             else:
                 known.add(name)
-        self._unread(name, former - reads)
+        if former:
+            self._unread(name, former - reads)
 
     def _unread(self, name: UnitKey, keys: Iterable[ReadKey]) -> None:
         unread = []

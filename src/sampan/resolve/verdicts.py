@@ -16,6 +16,7 @@ from sampan.model.status import Condition, ParentStatus, Status
 from sampan.resolve.backend_tls import is_tls_policy, policy_tls
 from sampan.resolve.conditions import ACCEPTED, not_accepted
 from sampan.resolve.hints import did_you_mean, other_names
+from sampan.resolve.index import has_targets
 from sampan.resolve.listeners import ROUTE_KINDS
 from sampan.resolve.targets import attached
 from sampan.resolve.units import Reader, unit
@@ -41,7 +42,7 @@ class Verdict:
 
 
 def is_policy(item: Object | None) -> bool:
-    return item is not None and hasattr(item.spec, "target_refs")
+    return item is not None and has_targets(type(item.spec))
 
 
 @unit(tier=4)
@@ -94,7 +95,7 @@ def _refusal(reader: Reader, policy: Object, index: int, reference: PolicyTarget
 def _conflict(
     reader: Reader, policy: Object, target: Ref, reference: PolicyTargetReference, at: tuple[str | int, ...]
 ) -> Condition | None:
-    for section, winner in reader.use(attached, target).losers.get(policy.ref, ()):
+    for section, winner in attached(reader, target).losers.get(policy.ref, ()):
         if section == reference.section_name:
             reason = f"{winner} is older and has the same target"
             reader.emit(diagnostic.of(codes.POLICY_CONFLICT, policy, reason, at, "merge the two, or remove one"))
