@@ -57,7 +57,8 @@ class Demo:
         """Every promise of the shop's documents, once. 0 if all were kept."""
         try:
             async with asyncio.timeout(CHECK_SECONDS), self._stage():
-                results = await checks.check(self._ports)
+                with output.busy("asking for everything"):
+                    results = await checks.check(self._ports)
         except TimeoutError as error:
             raise UserError(f"the demo was not done within {CHECK_SECONDS:g} s", "is the machine very busy?") from error
         self._report(results)
@@ -102,7 +103,8 @@ class Demo:
                     self._wishes.folder, [shop.documents], self._wishes.envoy, DRAIN_SECONDS, None, LogLevel.WARNING
                 )
                 async with Gateway(self._wishes.folder, arguments) as gateway:
-                    await gateway.until_ready()
+                    with output.busy("the gateway starts"):
+                        await gateway.until_ready()
                     yield shop, gateway
         except DemoError as error:
             reason, separator, hint = str(error).partition("; ")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import IO, Any
 
 from sampan.cli.problem import UserError
@@ -47,6 +48,19 @@ def complain(reason: str, hint: str = "") -> None:
 
 def warn(reason: str) -> None:
     tell(f"{paint('warning:', YELLOW, sys.stderr)} {reason}")
+
+
+@contextmanager
+def busy(doing: str) -> Iterator[None]:
+    """Says what takes a while, on a terminal, for as long as it takes."""
+    visible = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    if visible:
+        print(f"{doing} …", end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        if visible:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def colourful(stream: IO[str]) -> bool:

@@ -68,3 +68,12 @@ def test_tables_align_and_name_what_is_empty() -> None:
 def test_yaml_repeats_what_is_the_same_and_keeps_order() -> None:
     shared = {"b": 1, "a": 2}
     assert output.as_yaml({"x": shared, "w": shared}) == "x:\n  b: 1\n  a: 2\nw:\n  b: 1\n  a: 2\n"
+
+
+def test_progress_shows_on_a_terminal_and_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    for stream, expected in ((Terminal(), "reading …\r\x1b[K"), (io.StringIO(), "")):
+        monkeypatch.setattr("sys.stderr", stream)
+        with output.busy("reading"):
+            pass
+        assert stream.getvalue() == expected

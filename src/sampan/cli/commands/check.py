@@ -19,9 +19,10 @@ def command(paths: Paths, strict: Strict = False, form: FormatOption = Format.TE
 
     Exits 1 if there is an error. Reads files, and all files below folders; what they refer to must be among them.
     """
-    from sampan.cli.reading import read
+    with output.busy("reading the documents"):
+        from sampan.cli.reading import read
 
-    reading = read(paths)
+        reading = read(paths)
     records = [output.diagnostic_record(item) for item in reading.diagnostics]
     errors, warnings = output.counts(records)
     objects = len(reading.snapshot.objects)

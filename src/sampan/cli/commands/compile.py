@@ -26,9 +26,10 @@ def command(paths: Paths, gateway: Gateway = "", type_: TypeOption = None, form:
 
     By Gateway and type. Mistakes are told on stderr and exit 1; what is right is compiled all the same.
     """
-    from sampan.cli.reading import read
+    with output.busy("reading the documents"):
+        from sampan.cli.reading import read
 
-    reading = read(paths)
+        reading = read(paths)
     records = [output.diagnostic_record(item) for item in reading.diagnostics]
     if records:
         output.tell(output.render_diagnostics(records, sys.stderr))

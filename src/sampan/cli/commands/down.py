@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sampan.cli import state as states
-from sampan.cli.output import tell
+from sampan.cli.output import busy, tell
 from sampan.cli.state import State
 
 
@@ -20,6 +20,8 @@ def command(
     from sampan.cli.api import NotRunningError
 
     folder = states.folder(state)
-    if not running.stop(folder, timeout):
+    with busy("requests in flight finish"):
+        stopped = running.stop(folder, timeout)
+    if not stopped:
         raise NotRunningError(folder)
     tell("stopped")

@@ -1,0 +1,49 @@
+"""`sampan demo` with the real Envoy."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import Sampan, free_port, until
+
+pytestmark = pytest.mark.envoy
+
+
+def _ports() -> list[str]:
+    return ["--port", str(free_port()), "--tcp-port", str(free_port())]
+
+
+def test_check_keeps_every_promise_within_30_s(sampan: Sampan) -> None:
+    began = time.monotonic()
+    done = sampan("demo", "--check", "-o", "json", *_ports())
+    found = json.loads(done.stdout)
+    assert [result for result in found["results"] if not result["ok"]] == []
+    assert len(found["results"]) > 15
+    assert done.returncode == 0
+    assert time.monotonic() - began < 30
+
+
+def test_ctrl_c_ends_the_demo_and_leaves_nothing_behind(sampan: Sampan) -> None:
+    with sampan.started("demo", *_ports()) as process:
+        until(lambda: "reviews:" in sampan.log.read_text() or process.poll() is not None)
+        text = sampan.log.read_text()
+        assert process.poll() is None, text
+        folder = Path(re.findall(r"SAMPAN_STATE=([^;\s]+)", text)[0])
+        pids = [int(line.split("\t")[-1]) for line in text.splitlines() if re.fullmatch(r"(\S+\t){4}\d+", line)]
+        assert len(pids) >= 6
+        (proxy,) = json.loads(sampan("proxies", "--state", str(folder), "-o", "json").stdout)["items"]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    assert not folder.exists()
+    for pid in (*pids, proxy["pid"]):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    assert " errors/s" in text
+    assert "0.0 errors/s" in text
