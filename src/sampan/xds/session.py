@@ -117,7 +117,8 @@ class Session:
     @property
     def complete(self) -> bool:
         """Between rounds, with everything asked for: what the proxy has is a whole configuration."""
-        return self._phase is Phase.IDLE and self.settled > 0
+        idle = self._phase is Phase.IDLE or (self._phase is Phase.DOWNSTREAM and self._sent_all and not self._awaited)
+        return idle and self._latest is None and self.settled > 0
 
     def wake_at(self) -> float | None:
         """When something is due without any request; None if nothing is."""
