@@ -47,23 +47,23 @@ class Through:
 Probe = Callable[[Through], Awaitable[str]]
 
 
-async def check(ports: Ports, host: str = "127.0.0.1") -> tuple[Result, ...]:
-    """One Result for each probe, in the order of PROBES. Takes about as long as the slowest, at most PATIENCE."""
+async def check(ports: Ports, host: str = "127.0.0.1", patience: float = PATIENCE) -> tuple[Result, ...]:
+    """One Result for each probe, in the order of PROBES. Takes about as long as the slowest, at most `patience`."""
     async with (
-        Client(host, ports.web, timeout=PATIENCE, kept=32) as client,
-        StockClient(f"{host}:{ports.web}", PATIENCE) as stock,
+        Client(host, ports.web, timeout=patience, kept=32) as client,
+        StockClient(f"{host}:{ports.web}", patience) as stock,
         asyncio.TaskGroup() as group,
     ):
         through = Through(host, ports, client, stock)
-        tasks = [group.create_task(_result(name, asked, probe, through)) for name, asked, probe in PROBES]
+        tasks = [group.create_task(_result(name, asked, probe(through), patience)) for name, asked, probe in PROBES]
         # Awaited inside, while the clients are open.
         return tuple(await asyncio.gather(*tasks))
 
 
-async def _result(name: str, asked: str, probe: Probe, through: Through) -> Result:
+async def _result(name: str, asked: str, answer: Awaitable[str], patience: float) -> Result:
     try:
-        async with asyncio.timeout(PATIENCE):
-            return Result(name, asked, await probe(through), True)
+        async with asyncio.timeout(patience):
+            return Result(name, asked, await answer, True)
     except NotSeenError as error:
         return Result(name, asked, str(error), False)
     except FAILURES as error:

