@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -31,9 +31,13 @@ def index_of(object: Object) -> Iterable[IndexKey]:
     return ()
 
 
-@lru_cache(maxsize=256)
 def has_targets(spec: Any) -> bool:
     """Whether objects with a spec of this class are policies: GEP-713 knows them by their `targetRefs`."""
+    return _has_targets(spec)
+
+
+@lru_cache(maxsize=256)
+def _has_targets(spec: Hashable) -> bool:
     return "target_refs" in getattr(spec, "model_fields", ())
 
 

@@ -14,7 +14,7 @@ from operator import itemgetter
 from sampan.model import codes, diagnostic
 from sampan.model.diagnostic import Diagnostic
 from sampan.model.names import GATEWAY_API, SAMPAN, Ref
-from sampan.model.plan import Certificate, Plan, TrustBundle, View
+from sampan.model.plan import Certificate, Plan, TrustBundle, Upstream, View
 from sampan.model.policy import PolicyKind
 from sampan.model.snapshot import Snapshot
 from sampan.model.status import ParentStatus, Status
@@ -69,8 +69,24 @@ class _GatewayState:
         self.tables: defaultdict[str, Table] = defaultdict(Table)
         self.attached: Counter[str] = Counter()
         self.sockets = Sockets()
-        self.upstreams: dict[str, UpstreamFacts] = {}
+        self.upstreams: Mapping[str, Upstream] = {}
+        self.secured: dict[str, UpstreamFacts] = {}
         self.plan: Plan | None = None
+
+    def change_upstreams(self, named: Mapping[str, UpstreamFacts | None]) -> None:
+        """Upstreams by name, None for one that is not used any more. Those with TLS are also kept with what it needs."""
+        changed = dict(self.upstreams)
+        for name, facts in named.items():
+            self.secured.pop(name, None)
+            if facts is None:
+                changed.pop(name, None)
+                continue
+            changed[name] = facts.upstream
+            if facts.upstream.tls is not None:
+                self.secured[name] = facts
+        if changed.keys() != self.upstreams.keys():
+            changed = dict(sorted(changed.items(), key=itemgetter(0)))
+        self.upstreams = changed
 
 
 class _World:
@@ -189,15 +205,15 @@ class _World:
     def _settle_upstreams(self) -> None:
         changes: defaultdict[Ref, dict[str, UpstreamFacts | None]] = defaultdict(dict)
         for key in self._stale_upstreams:
-            used = key in self._uses
-            changes[key.gateway][key.name] = self.units.root(upstream, key) if used else None
-            if not used:
+            if key in self._uses:
+                facts = self.units.root(upstream, key)
+                changes[key.gateway][facts.upstream.name] = facts
+            else:
                 self.units.drop(upstream, key)
+                changes[key.gateway][key.name] = None
         for gateway, named in changes.items():
             state = self._gateways[gateway]
-            kept = {name: facts for name, facts in state.upstreams.items() if name not in named}
-            kept.update((name, facts) for name, facts in named.items() if facts is not None)
-            state.upstreams = dict(sorted(kept.items(), key=itemgetter(0)))
+            state.change_upstreams(named)
             self._stale_gateways.add(gateway)
         self._stale_upstreams.clear()
 
@@ -263,15 +279,14 @@ class _World:
         for tls in found.tls:
             certificates.update((item.name, item) for item in tls.certificates)
             trust.update((item.name, item) for item in tls.trust)
-        for facts in state.upstreams.values():
-            if facts.upstream.tls is not None:
-                trust.update((item.name, item) for item in facts.trust)
-                if facts.certificate is not None:
-                    certificates[facts.certificate.name] = facts.certificate
+        for facts in state.secured.values():
+            trust.update((item.name, item) for item in facts.trust)
+            if facts.certificate is not None:
+                certificates[facts.certificate.name] = facts.certificate
         plan = Plan(
             view,
             state.sockets.make(found, state.tables),
-            {name: facts.upstream for name, facts in state.upstreams.items()},
+            state.upstreams,
             dict(sorted(certificates.items())),
             dict(sorted(trust.items())),
         )
