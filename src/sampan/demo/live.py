@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sampan.model.plan import RuleOrigin
-
 STATS_PATH = "/stats?format=json&usedonly&filter=^vhost%5C.%7C^tcp%5C."
 """Of the admin interface: statistics of routes (`vhost.<host>.route.<prefix>.*`) and TCP proxies (`tcp.<prefix>.*`).
 https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#statistics"""
@@ -78,11 +76,6 @@ def sample(body: bytes | str, at: float) -> Sample:
             for prefix, (requests, errors) in counts.items()
         },
     )
-
-
-def label(origin: RuleOrigin) -> str:
-    """How a rule is shown: `reviews: split`, or the route's name alone where the rule has none."""
-    return f"{origin.route.name}: {origin.rule_name}" if origin.rule_name else origin.route.name
 
 
 def rows(before: Sample, after: Sample, labels: Mapping[str, str]) -> tuple[Row, ...]:

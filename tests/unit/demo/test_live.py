@@ -4,10 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sampan.demo.live import Row, Sample, Tally, label, rows, sample
+from sampan.demo.live import Row, Sample, Tally, rows, sample
 from sampan.demo.shown import milliseconds, rows_line
-from sampan.model.names import GATEWAY_API, Ref
-from sampan.model.plan import RuleOrigin
 
 RECORDED = Path(__file__).parent / "testdata"
 SPLIT = "httproute/default/reviews/split"
@@ -85,9 +83,3 @@ def test_a_line_names_only_who_had_requests() -> None:
     assert rows_line((busy, idle)) == "reviews: 5.0/s, 0.5 errors/s, p50 <1 ms, p99 12 ms"
     assert rows_line((idle,)) == "no requests"
     assert milliseconds(None) == "–"
-
-
-def test_a_rule_is_shown_by_its_name() -> None:
-    route = Ref(GATEWAY_API, "HTTPRoute", "default", "reviews")
-    assert label(RuleOrigin(route, 1, "split")) == "reviews: split"
-    assert label(RuleOrigin(route, 1)) == "reviews"

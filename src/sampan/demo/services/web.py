@@ -71,7 +71,7 @@ class WebServer:
         return bound
 
     async def drain(self) -> None:
-        """Ends within DRAIN_SECONDS; WebSockets are told to go, what then still runs, or nobody waits for, is cut off."""
+        """Ends within DRAIN_SECONDS; what then still runs, or what nobody waits for, is cut off."""
         self._draining = True
         if self._server is not None:
             self._server.close()
