@@ -27,13 +27,18 @@ NAMES = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Sampan. See bench/README.md.")
     parser.add_argument(
-        "name", choices=[*NAMES, "all"], help="; ".join(f"{key}: {text}" for key, text in NAMES.items())
+        "name", choices=[*NAMES, "all", "readme"], help="; ".join(f"{key}: {text}" for key, text in NAMES.items())
     )
     parser.add_argument("--quick", action="store_true", help="few and short trials, to see that it runs")
     parser.add_argument("--save", action="store_true", help="write bench/results/NAME.json")
     parser.add_argument("--only", action="append", default=[], metavar="PART", help="a part of it, by name; repeatable")
     parser.add_argument("--keep", action="store_true", help="keep documents and logs, and say where")
     arguments = parser.parse_args()
+    if arguments.name == "readme":
+        from bench import readme
+
+        print(f"filled in: {', '.join(readme.fill(tuple(NAMES)))}", file=sys.stderr)
+        return 0
     signal.signal(signal.SIGTERM, _interrupt)  # ended as by Ctrl-C: with all that it started
     settings = Settings(quick=arguments.quick, only=tuple(arguments.only))
     met = True

@@ -134,6 +134,18 @@ data:
 """
 
 
+def no_retries(gateway_name: str = "bench") -> str:
+    """Switches off the retries that Sampan ships with, for everything behind a Gateway."""
+    return f"""\
+apiVersion: sampan.dev/v1alpha1
+kind: Retry
+metadata: {{name: none}}
+spec:
+  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: {gateway_name}}}]
+  attempts: 0
+"""
+
+
 # ---- many
 
 

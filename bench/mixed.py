@@ -74,6 +74,7 @@ class Mixed:
             "gateway",
             documents.gateway([Listener("web", self.ports.web), Listener("secure", self.ports.secure, "certificate")]),
         )
+        self._put("retry", documents.no_retries())
         for number in range(BACKGROUND):
             name = f"background-{number}"
             self._service(name)
