@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import http.client
 import http.server
 import json
+import socketserver
+import ssl
 import subprocess
 import threading
 import time
@@ -15,6 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from sampan.compile.endpoints import endpoint_row
 from sampan.compile.engine import compile_plan
@@ -38,10 +45,12 @@ from sampan.model.plan import (
     Upstream,
     View,
 )
+from sampan.model.policy import Effective, Policies
 from sampan.policies import discover
 from sampan.proxy.binary import find
 
 DEADLINE = 20.0
+KINDS = discover()
 
 
 @dataclass
@@ -56,13 +65,19 @@ class Answer:
         return dict(json.loads(self.body))
 
 
-class Backend:
-    """An HTTP/1.1 server that answers with its name and the request, as JSON; `requests` counts them.
+class UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    pass
 
-    `/status/CODE` answers with that code. A path may name a wait: `/slow/SECONDS`.
+
+class Backend:
+    """An HTTP/1.1 server that answers with its name and the request, as JSON; `requests` keeps them. With a `context`
+    it speaks TLS; with a `path` it listens on a Unix socket.
+
+    `/status/CODE` answers with that code, `/flaky/N/CODE` the first N times, `/slow/SECONDS` after a wait; `/hangup`
+    closes the connection without a word.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, context: ssl.SSLContext | None = None, path: str = "") -> None:
         self.requests: list[dict[str, Any]] = []
         self.arrived = threading.Condition()
         backend = self
@@ -70,7 +85,7 @@ class Backend:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             wbufsize = -1  # one packet for an answer: two would wait for each other (Nagle, delayed ACK), 40 ms each
-            disable_nagle_algorithm = True
+            disable_nagle_algorithm = not path
 
             def answer(self) -> None:
                 length = int(self.headers.get("content-length") or 0)
@@ -89,7 +104,12 @@ class Backend:
                 parts = self.path.split("?")[0].split("/")
                 if parts[1] == "slow":
                     backend.released.wait(float(parts[2]))
+                if parts[1] == "hangup":
+                    self.close_connection = True
+                    return
                 status = int(parts[2]) if parts[1] == "status" else 200
+                if parts[1] == "flaky" and sum(seen["path"] == self.path for seen in backend.requests) <= int(parts[2]):
+                    status = int(parts[3])
                 text = json.dumps(seen).encode()
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
@@ -105,8 +125,11 @@ class Backend:
                 pass
 
         self.released = threading.Event()
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.path = path
+        self.server = UnixServer(path, Handler) if path else http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        if context is not None:
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
         self.thread.start()
 
@@ -117,7 +140,7 @@ class Backend:
 
     @property
     def endpoint(self) -> Endpoint:
-        return Endpoint("127.0.0.1", self.server.server_address[1])
+        return Endpoint(self.path, 0) if self.path else Endpoint("127.0.0.1", int(self.server.server_address[1]))
 
     def close(self) -> None:
         self.released.set()
@@ -159,8 +182,16 @@ class Running:
         return {item["name"]: item["value"] for item in found if "name" in item}
 
 
+def in_force(**settings: dict[str, object]) -> Policies:
+    """What is shipped, with these fields of these kinds set: `in_force(Retry={"attempts": 2})`."""
+    return {
+        kind.kind: Effective(kind.kind, kind.shipped.model_copy(update=settings.get(kind.kind, {})), {})
+        for kind in KINDS
+    }
+
+
 def bootstrap_of(plan: Plan, groups: Sequence[EndpointGroup]) -> bytes:
-    table = compile_plan(plan, discover(), Memo()).table.with_rows(endpoint_row(group) for group in groups)
+    table = compile_plan(plan, KINDS, Memo()).table.with_rows(endpoint_row(group) for group in groups)
     head = protos.bootstrap.Bootstrap()
     head.admin.address.socket_address.address = "127.0.0.1"
     head.admin.address.socket_address.port_value = 0
@@ -207,6 +238,62 @@ def running(bootstrap: bytes, folder: Path) -> Iterator[Running]:
         log.close()
 
 
+@dataclass(frozen=True)
+class Pair:
+    """A certificate and its key, PEM, and files of them."""
+
+    chain: bytes
+    key: bytes
+    chain_file: str
+    key_file: str
+
+
+class Authority:
+    """Makes certificates that live an hour."""
+
+    def __init__(self, folder: Path, name: str = "authority") -> None:
+        self._folder = folder
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self.bundle = self._signed(self._name, self._key.public_key(), (), authority=True)
+        self.file = folder / f"{name}.pem"
+        self.file.write_bytes(self.bundle)
+
+    def pair(self, *names: str) -> Pair:
+        """For DNS names."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+        chain = self._signed(subject, key.public_key(), names)
+        form = serialization.PrivateFormat.PKCS8
+        pem = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+        files = [self._folder / f"{names[0].replace('*', '_')}.{suffix}" for suffix in ("pem", "key")]
+        files[0].write_bytes(chain)
+        files[1].write_bytes(pem)
+        return Pair(chain, pem, str(files[0]), str(files[1]))
+
+    def _signed(self, subject: x509.Name, key: Any, names: Sequence[str], authority: bool = False) -> bytes:
+        now = datetime.datetime.now(datetime.UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(minutes=5))
+            .not_valid_after(now + datetime.timedelta(hours=1))
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        )
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), False)
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Callable[[str], Authority]:
+    """Makes an authority with a name."""
+    return lambda name: Authority(tmp_path, name)
+
+
 Start = Callable[..., Running]
 
 
@@ -222,16 +309,22 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def backend() -> Iterator[Callable[[str], Backend]]:
+def backend() -> Iterator[Callable[..., Backend]]:
     """Starts a backend with a name."""
     with contextlib.ExitStack() as stack:
 
-        def begin(name: str) -> Backend:
-            made = Backend(name)
+        def begin(name: str, **options: Any) -> Backend:
+            made = Backend(name, **options)
             stack.callback(made.close)
             return made
 
         yield begin
+
+
+@pytest.fixture
+def policies() -> Callable[..., Policies]:
+    """`policies(Retry={"attempts": 2})`: what is shipped with these fields set."""
+    return in_force
 
 
 @dataclass

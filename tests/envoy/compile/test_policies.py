@@ -1,0 +1,138 @@
+"""What Timeout and Retry do to real requests, each by itself and both on one route."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from typing import Any
+
+import pytest
+
+from sampan.model.plan import Endpoint, Forward, Match, Share
+
+pytestmark = pytest.mark.envoy
+
+NOBODY = Endpoint("127.0.0.1", 1)
+"""Nothing listens on port 1."""
+
+
+def through(shop: Any, policies: Any) -> Any:
+    share = Share(1, Forward("a"), policies=policies)
+    return shop.only(Match(), shop.action("rule", share, policies=policies))
+
+
+def test_request(start: Any, backend: Any, shop: Any, policies: Any) -> None:
+    shop.upstream("a", backend("a").endpoint)
+    envoy = start(through(shop, policies(Timeout={"request": 100})), shop.groups)
+    assert envoy.request("/slow/10").status == 504
+    assert envoy.request("/").status == 200
+
+
+def test_one_try_without_retries(start: Any, backend: Any, shop: Any, policies: Any) -> None:
+    taken = backend("a")
+    shop.upstream("a", taken.endpoint)
+    envoy = start(through(shop, policies(Timeout={"backend_request": 100}, Retry={"attempts": 0})), shop.groups)
+    assert envoy.request("/slow/10").status == 504
+    assert len(taken.requests) == 1
+
+
+def test_tries_that_run_out_of_time(start: Any, backend: Any, shop: Any, policies: Any) -> None:
+    """backendRequest ends each try; `reset` makes it tried again."""
+    taken = backend("a")
+    shop.upstream("a", taken.endpoint)
+    both = policies(Timeout={"backend_request": 100}, Retry={"attempts": 2, "on": ("reset",)})
+    envoy = start(through(shop, both), shop.groups)
+    assert envoy.request("/slow/10").status == 504
+    assert len(taken.requests) == 3
+
+
+def test_request_ends_the_retries(start: Any, backend: Any, shop: Any, policies: Any) -> None:
+    """Four tries of 200 ms do not fit into 500 ms: the whole counts."""
+    taken = backend("a")
+    shop.upstream("a", taken.endpoint)
+    both = policies(
+        Timeout={"request": 500, "backend_request": 200}, Retry={"attempts": 3, "on": ("reset",), "backoff": 1}
+    )
+    envoy = start(through(shop, both), shop.groups)
+    begin = time.monotonic()
+    assert envoy.request("/slow/10").status == 504
+    assert time.monotonic() - begin < 5
+    assert len(taken.requests) == 3
+
+
+def test_idle(start: Any, backend: Any, shop: Any, policies: Any) -> None:
+    shop.upstream("a", backend("a").endpoint)
+    envoy = start(through(shop, policies(Timeout={"idle": 100})), shop.groups)
+    assert envoy.request("/slow/10").status == 504
+
+
+def test_what_nobody_served_is_tried_elsewhere(start: Any, backend: Any, shop: Any, policies: Any) -> None:
+    """As shipped: a dead endpoint among the living fails no request, POST or not."""
+    shop.upstream("a", backend("a").endpoint, NOBODY)
+    envoy = start(through(shop, policies()), shop.groups)
+    assert {envoy.request("/", "POST", body=b"x").status for _ in range(30)} == {200}
+
+
+def test_off(start: Any, backend: Any, shop: Any, policies: Any) -> None:
+    shop.upstream("a", backend("a").endpoint, NOBODY)
+    envoy = start(through(shop, policies(Retry={"attempts": 0})), shop.groups)
+    assert {envoy.request("/").status for _ in range(30)} == {200, 503}
+
+
+def test_what_was_served_is_not_tried_again_as_shipped(start: Any, backend: Any, shop: Any, policies: Any) -> None:
+    taken = backend("a")
+    shop.upstream("a", taken.endpoint)
+    envoy = start(through(shop, policies()), shop.groups)
+    assert envoy.request("/status/503").status == 503
+    assert envoy.request("/hangup").status == 503
+    assert len(taken.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("retry", "path", "status", "tries"),
+    [
+        ({"attempts": 3, "codes": (500,)}, "/flaky/2/500", 200, 3),
+        ({"attempts": 1, "codes": (500,)}, "/flaky/2/500", 500, 2),
+        ({"attempts": 3, "codes": (500,)}, "/flaky/2/502", 502, 1),
+        ({"attempts": 3, "on": ("5xx",)}, "/flaky/2/502", 200, 3),
+        ({"attempts": 3, "on": ("gateway-error",)}, "/flaky/2/500", 500, 1),
+        ({"attempts": 3, "on": ("retriable-4xx",)}, "/flaky/1/409", 200, 2),
+        ({"attempts": 2, "on": ("reset",)}, "/hangup", 503, 3),
+    ],
+)
+def test_conditions(
+    start: Any, backend: Any, shop: Any, policies: Any, retry: Any, path: str, status: int, tries: int
+) -> None:
+    taken = backend("a")
+    shop.upstream("a", taken.endpoint)
+    envoy = start(through(shop, policies(Retry=retry)), shop.groups)
+    assert envoy.request(path).status == status
+    assert len(taken.requests) == tries
+
+
+def test_budget(start: Any, backend: Any, shop: Any, policies: Any) -> None:
+    """No retry may be under way: what fails stays failed."""
+    taken = backend("a")
+    none = policies(Retry={"attempts": 3, "codes": (500,), "budget_percent": 1, "budget_minimum": 0})
+    shop.upstream("a", taken.endpoint, policies=none)
+    envoy = start(through(shop, none), shop.groups)
+    assert envoy.request("/flaky/2/500").status == 500
+    assert len(taken.requests) == 1
+
+
+def test_connect(start: Any, shop: Any, policies: Any) -> None:
+    """A socket whose queue of connections is full answers no further one (Linux drops the SYN)."""
+    value = policies(Timeout={"connect": 100}, Retry={"attempts": 0})
+    with contextlib.ExitStack() as stack:
+        deaf = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(deaf.getsockname())
+        shop.upstream("a", Endpoint(*deaf.getsockname()), policies=value)
+        envoy = start(through(shop, value), shop.groups)
+        begin = time.monotonic()
+        assert envoy.request("/").status == 503
+        assert 0.09 < time.monotonic() - begin < 4
