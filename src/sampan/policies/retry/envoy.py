@@ -1,7 +1,8 @@
 """RetrySettings in Envoy's messages.
 
-A retry goes to an endpoint that was not tried yet (`previous_hosts`); Envoy asks the balancer a few times for one and
-then takes what comes, so a service with one endpoint is tried again too.
+A retry goes to an endpoint that was not tried yet (`previous_hosts`). Envoy asks the balancer again and again for one,
+a number of times, and then takes what comes; so a service with one endpoint is tried again too. The balancer picks at
+random: of two endpoints it names the wrong one 21 times in a row once in two million retries, 6 times once in 64.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from sampan.compile.hooks import ClusterFill, RouteFill
 from sampan.envoy import protos
 from sampan.policies.retry.spec import RetrySettings
 
-RESELECTIONS = 5
+RESELECTIONS = 20
 
 
 def route(value: RetrySettings, fill: RouteFill) -> None:
