@@ -53,7 +53,7 @@ def found_words(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return "a number"
+        return "a number" if isinstance(value, int) else "a number with a fraction"
     if isinstance(value, str):
         return "text"
     return "a list" if isinstance(value, list | tuple) else "an object"
@@ -80,7 +80,8 @@ def mistakes_of(error: ValidationError, spec: type[BaseModel], secret: bool = Fa
     result: list[Mistake] = []
     for detail in error.errors(include_url=False):
         path = tuple(part for part in detail["loc"] if part != "[key]")
-        result.extend(_translated(detail, path, spec, secret))
+        # A key is no secret; a value is.
+        result.extend(_translated(detail, path, spec, secret and "[key]" not in detail["loc"]))
     return result
 
 

@@ -113,6 +113,9 @@ _HINTS: tuple[tuple[str, str], ...] = (
 def _syntax_mistake(text: str, error: MarkedYAMLError) -> TextError:
     problem = error.problem or error.context or "not YAML"
     mark = error.problem_mark or error.context_mark
+    if "end of stream" in problem or "document separator" in problem:
+        # Where the quote begins says more than where the text ends.
+        mark = error.context_mark or mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     if "cannot start any token" in problem:
         character = _character_at(text, line, column)

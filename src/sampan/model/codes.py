@@ -35,7 +35,7 @@ NOT_AN_OBJECT = Code("SMP0107", "not an object")
 MISSING_FIELD = Code("SMP0108", "missing field")
 WRONG_TYPE = Code("SMP0109", "wrong type")
 BAD_VALUE = Code("SMP0110", "value not allowed")
-BROKEN_RULE = Code("SMP0111", "fields that do not go together")
+BROKEN_RULE = Code("SMP0111", "rule of the kind broken")
 BAD_REGEX = Code("SMP0112", "bad regular expression")
 BAD_NAME = Code("SMP0113", "bad name")
 UNKNOWN_KIND = Code("SMP0114", "unknown kind")
@@ -86,5 +86,8 @@ POLICY_PROBLEM = Code("SMP0404", "settings that do not go together")
 BROKEN_PLUGIN = Code("SMP0405", "policy plugin that cannot be used")
 
 # 05xx what Envoy said
+REFUSED = Code("SMP0501", "refused by Envoy")
 
 # 06xx processes and the machine
+PORT_NOT_OPEN = Code("SMP0601", "port that cannot be opened")
+STATE_PROBLEM = Code("SMP0602", "state folder that cannot be used", "warning")

@@ -59,7 +59,9 @@ def regex_mistake(reason: str, field: str) -> Mistake:
     return Mistake(
         f"not a regular expression that Envoy takes: {reason}",
         (field,),
-        "the syntax is RE2's: no look-around, no back references",
+        "shorten its repetitions"
+        if "too complex" in reason
+        else "the syntax is RE2's: no look-around, no back references",
         BAD_REGEX,
     )
 
