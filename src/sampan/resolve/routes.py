@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sampan.model.meta import Object
@@ -25,6 +25,10 @@ LineKey = tuple[MatchKey, tuple[str, str, str], int, int]
 """Match, age of the route, rule, match: sorts the entries of one host name."""
 
 
+Place = tuple[Ref, str]
+"""A listener: its Gateway and its name."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Line:
     """An entry and its place among others."""
@@ -37,8 +41,6 @@ class Line:
 class Attachment:
     """What a route brings to one listener: lines for HTTP, else a stream."""
 
-    gateway: Ref
-    listener: str
     hosts: tuple[HostPair, ...]
     lines: tuple[Line, ...] = ()
     stream: TcpApplication | None = None
@@ -51,7 +53,7 @@ class RouteFacts:
     ref: Ref
     age: tuple[str, str, str]
     parents: tuple[Parent, ...] = ()
-    attachments: tuple[Attachment, ...] = ()
+    attachments: Mapping[Place, Attachment] = field(default_factory=dict)
     upstreams: tuple[UpstreamKey, ...] = ()
     resolved: Condition = RESOLVED_REFS
     partly: Condition | None = None
@@ -87,7 +89,7 @@ def _ruled(
     matches = [matches_of(rule) for rule in route.spec.rules]
     redirects = any(_redirects(rule) for rule in route.spec.rules)
     lines: dict[Any, tuple[Line, ...]] = {}
-    attachments = []
+    attachments: dict[Place, Attachment] = {}
     for door, hosts in found.doors:
         layers = gateway_layers(reader, door.gateway, door.name)
         if policies is not NONE_ATTACHED:
@@ -98,10 +100,10 @@ def _ruled(
         if context_key not in lines:
             context = Context(door.gateway, door.port, door.terminates, layers)
             lines[context_key] = _lines(route, rules, matches, prefix_of, context)
-        attachments.append(Attachment(door.gateway, door.name, hosts, lines[context_key]))
+        attachments[door.gateway, door.name] = Attachment(hosts, lines[context_key])
     if not attachments:
         _look_over(route, rules, found.parents)
-    return _facts(reader, route, found.parents, tuple(attachments), rules.findings)
+    return _facts(reader, route, found.parents, attachments, rules.findings)
 
 
 def _redirects(rule: Any) -> bool:
@@ -148,11 +150,12 @@ def _tcp(reader: Reader, route: Object) -> RouteFacts:
 def _streams(reader: Reader, route: Object, kind: KindKey, hostnames: Any) -> RouteFacts:
     found = attach(reader, route, kind, hostnames)
     rules = RuleReader(reader, route, attached(reader, route.ref), False)
-    attachments = []
+    attachments: dict[Place, Attachment] = {}
     for door, hosts in found.doors:
         affect(reader, rules.attached, door.gateway)
-        attachments.append(Attachment(door.gateway, door.name, hosts, stream=_stream(reader, route, rules, door)))
-    return _facts(reader, route, found.parents, tuple(attachments), rules.findings)
+        stream = _stream(reader, route, rules, door)
+        attachments[door.gateway, door.name] = Attachment(hosts, stream=stream)
+    return _facts(reader, route, found.parents, attachments, rules.findings)
 
 
 def _stream(reader: Reader, route: Object, rules: RuleReader, door: Door) -> TcpApplication:
@@ -187,7 +190,7 @@ def _facts(
     reader: Reader,
     route: Object,
     parents: tuple[Parent, ...],
-    attachments: tuple[Attachment, ...],
+    attachments: Mapping[Place, Attachment],
     findings: Findings,
 ) -> RouteFacts:
     for found in findings.reported:

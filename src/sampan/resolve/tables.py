@@ -112,7 +112,7 @@ class Table:
         return {ref for ref in former.keys() | losers.keys() if former.get(ref) != losers.get(ref)}
 
     def _put_in(self, attachment: Attachment) -> None:
-        for common, own in attachment.hosts:
+        for common, own in attachment.hosts if attachment.lines else ():
             bucket = self._buckets.get(common)
             if bucket is None:
                 bucket = self._buckets[common] = Bucket()
@@ -120,7 +120,7 @@ class Table:
             self._dirty.add(common)
 
     def _take_out(self, attachment: Attachment) -> None:
-        for common, own in attachment.hosts:
+        for common, own in attachment.hosts if attachment.lines else ():
             bucket = self._buckets[common]
             bucket.remove(own, attachment)
             self._dirty.add(common)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
+from typing import Any
 
 from sampan.model import codes, diagnostic
 from sampan.model.diagnostic import Diagnostic
@@ -74,7 +75,7 @@ class _GatewayState:
         self.plan: Plan | None = None
 
     def change_upstreams(self, named: Mapping[str, UpstreamFacts | None]) -> None:
-        """Upstreams by name, None for one that is not used any more. Those with TLS are also kept with what it needs."""
+        """By name, None for one that is not used any more. Those with TLS are also kept with what it needs."""
         changed = dict(self.upstreams)
         for name, facts in named.items():
             self.secured.pop(name, None)
@@ -174,8 +175,8 @@ class _World:
         self._count_upstreams(old.upstreams if old else (), new.upstreams if new else ())
         self._count_attached(old, -1)
         self._count_attached(new, 1)
-        before = {(item.gateway, item.listener): item for item in old.attachments} if old else {}
-        after = {(item.gateway, item.listener): item for item in new.attachments} if new else {}
+        before = old.attachments if old else {}
+        after = new.attachments if new else {}
         age = new.age if new is not None else ("", "", "")
         for place in before.keys() | after.keys():
             if before.get(place) is not after.get(place) or (old and old.age != age):
@@ -355,8 +356,13 @@ class _World:
         self._found.update(item for item in there if isinstance(item, Diagnostic))
         self._found.difference_update(item for item in gone if isinstance(item, Diagnostic))
         clashes_ = {item for items in self._clashes.values() for item in items}
-        made = tuple(sorted(self._found | clashes_, key=lambda item: (item.sort_key, item.field_text)))
+        made = tuple(sorted(self._found | clashes_, key=_place))
         return self._resolution.diagnostics if made == self._resolution.diagnostics else made
+
+
+def _place(item: Diagnostic) -> tuple[Any, ...]:
+    """Where it is, so that the order is the same every time."""
+    return (item.sort_key, item.object or (), item.field_text, item.hint)
 
 
 _CLASH = "{} is older and has some of the same hosts; HTTPRoutes and GRPCRoutes share none on one listener"
