@@ -12,6 +12,10 @@ _MARKER = re.compile(r"^(?:---|\.\.\.)(?=[ \t\n]|\Z)", re.MULTILINE)
 _EMPTY = re.compile(r"(?:(?:---|\.\.\.)?[ \t]*(?:#.*)?(?:\n|\Z)|%.*(?:\n|\Z))*\Z")
 
 
+# A marker line with nothing on it is left out, so that a document is the same text with it and without.
+_BARE_MARKER = re.compile(r"(?:---|\.\.\.)[ \t]*\n")
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One document's text; `line` is the line of the file in which it starts, from 1."""
@@ -33,10 +37,13 @@ def split(text: str) -> Iterator[Part]:
         end = marker.start()
         if end > start:
             part = text[start:end]
-            if not _EMPTY.match(part):
-                yield Part(part, line)
+            yield from _part(part, line)
             line += part.count("\n")
         start = end
-    part = text[start:]
-    if part and not _EMPTY.match(part):
-        yield Part(part, line)
+    yield from _part(text[start:], line)
+
+
+def _part(text: str, line: int) -> Iterator[Part]:
+    if text and not _EMPTY.match(text):
+        marker = _BARE_MARKER.match(text)
+        yield Part(text[marker.end() :], line + 1) if marker else Part(text, line)
