@@ -13,9 +13,7 @@ from sampan.model.diagnostic import Diagnostic
 from sampan.model.policy import PolicyKind
 from sampan.model.snapshot import Snapshot
 from sampan.policies import document_kinds, look
-from sampan.resolve.index import index_of
-from sampan.resolve.resolution import Resolution
-from sampan.resolve.world import Memo, resolve
+from sampan.resolve import Memo, Resolution, index_of, resolve
 from sampan.sources.files.watch import read_once
 from sampan.sources.merge import merge, start
 

@@ -58,7 +58,7 @@ def resources(reading: Reading, plan: Plan, type_: Type | None) -> dict[str, lis
     from sampan.compile.memo import Memo
     from sampan.envoy import types
     from sampan.envoy.readable import readable
-    from sampan.resolve.endpoints import endpoint_group
+    from sampan.resolve import endpoint_group
 
     table = compile_plan(plan, reading.policies, Memo()).table
     groups = {up.group: up for up in plan.upstreams.values() if up.discovery == "endpoints"}
