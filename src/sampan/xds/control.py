@@ -203,6 +203,11 @@ class Control:
                 del self._waiting[scope]
         return True
 
+    def verdicts(self, scope: str) -> Verdicts:
+        """What the scope's proxies refuse as it is published now, by (type, name)."""
+        known = self._scopes.get(scope)
+        return dict(known.verdicts) if known else {}
+
     def connected(self, scope: str) -> bool:
         """Whether a proxy of the scope has a stream."""
         return bool(self._of(scope))

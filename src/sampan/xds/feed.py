@@ -24,6 +24,7 @@ class Feed:
 
     known     what the proxy has: the Row, or only a version where it came with that from before (another control plane)
     forced    dirty names to send although the proxy has that version
+    owed      names to send once more before they count as confirmed, at the latest when they are asked for
     parts     parts of a response that was refused as a whole, to be sent one by one until the bad resource is found
     leaving   names the proxy has and should not: to be removed after everything that might use them was moved away
     condemned the same, with the time when the removal goes out
@@ -37,6 +38,7 @@ class Feed:
     known: dict[str, Row | str] = field(default_factory=dict)
     dirty: set[str] = field(default_factory=set)
     forced: set[str] = field(default_factory=set)
+    owed: set[str] = field(default_factory=set)
     parts: list[tuple[tuple[str, ...], int]] = field(default_factory=list)
     leaving: set[str] = field(default_factory=set)
     condemned: dict[str, float] = field(default_factory=dict)

@@ -123,7 +123,7 @@ class Session:
     def wake_at(self) -> float | None:
         """When something is due without any request; None if nothing is."""
         times = [due for feed in self.feeds.values() for due in feed.condemned.values()]
-        if self._awaited and self._sent_all:
+        if self._sent_all and self._waited_for:
             times.append(self._deadline)
         return min(times, default=None)
 
@@ -146,8 +146,7 @@ class Session:
         for name in request.unsubscribe:
             if name == "*":
                 feed.wildcard = False
-            feed.forget(name)
-            self._arrived(feed.type, name, now)
+            feed.forget(name)  # still awaited if it is: this may belong to a removal that was overtaken
         if not feed.subscribed or request.subscribe:
             self._subscribe(feed, request, now)
 
@@ -171,8 +170,12 @@ class Session:
         if newly_wildcard:
             look |= self._table.of(feed.type).keys()
         self._mark(feed, look, self._revision, awaited=self._phase is Phase.UPSTREAM)
-        feed.mark((name for name in names if name not in initial), self._revision, forced=True)
+        fresh = [name for name in names if name not in initial or name in feed.owed]
+        feed.mark(fresh, self._revision, forced=True)
         self._progress(now, any((feed.type, name) in self._awaited for name in names))
+        if first and feed.type == LISTENER:
+            # A proxy that comes back asks for the routes of the listeners it has; only then we know what they use.
+            self._await_children(row for name in initial if (row := self._table.get(LISTENER, name)))
 
     def _confirm(self, feed: Feed, rows: Iterable[Row], removed: Iterable[str], now: float) -> None:
         for row in rows:
@@ -181,12 +184,13 @@ class Session:
             verdict = self.verdicts.get((feed.type, row.name))
             if verdict is not None and verdict.version != row.version and verdict.good is not row:
                 del self.verdicts[feed.type, row.name]
-            if row.name not in feed.dirty:
+            if row.name not in feed.dirty and row.name not in feed.owed:
                 self._arrived(feed.type, row.name, now)
         for name in removed:
             feed.known.pop(name, None)
             feed.expelled.discard(name)
-            self._arrived(feed.type, name, now)
+            if self._row(feed.type, name)[0] is None:  # else it came back while its removal was on the way
+                self._arrived(feed.type, name, now)
         self._progress(now, feed.type == CLUSTER)
 
     def _refuse(self, feed: Feed, sent: Sent, error: str, now: float) -> None:
@@ -241,10 +245,11 @@ class Session:
         rows: list[Row] = []
         removed: list[str] = []
         for name in names:
-            forced = name in feed.forced
+            forced = name in feed.forced or name in feed.owed
             feed.forced.discard(name)
             if not feed.wants(name):
                 continue
+            feed.owed.discard(name)
             row, withheld = self._row(feed.type, name)
             if row is not None:
                 if forced or not feed.has(name, row.version):
@@ -281,8 +286,9 @@ class Session:
                 if self._row(type_url, name)[0] is None:
                     continue
                 if type_url == ENDPOINT:
+                    feed.owed.add(name)
                     if name in feed.names:
-                        feed.mark((name,), self._round, forced=True)
+                        feed.mark((name,), self._round)
                 elif name in feed.known:
                     continue  # the proxy shares routes and secrets between those who use them
                 if self._phase is not Phase.IDLE:
@@ -331,24 +337,33 @@ class Session:
     def _advance(self, now: float) -> bool:
         """Whether the round went on, so that there may be more to send."""
         if self._phase is Phase.IDLE:
-            for feed in self.feeds.values():
-                feed.condemn(now + self._linger)
+            self._condemn(now)
             return False
         if not self._sent_all:
             return False
-        if self._awaited:
+        if waited := self._waited_for:
             if now < self._deadline:
                 return False
-            self.events.append(GaveUp(tuple(sorted(self._awaited))))
-            self._awaited.clear()
+            self.events.append(GaveUp(tuple(sorted(waited))))
+            for resource in waited:
+                del self._awaited[resource]
         if self._phase is Phase.UPSTREAM:
             self._enter(Phase.DOWNSTREAM, now)
             return True
-        for feed in self.feeds.values():
-            feed.condemn(now + self._linger)
+        self._condemn(now)
         self._phase = Phase.IDLE
         self._start(now)
         return self._phase is Phase.UPSTREAM
+
+    def _condemn(self, now: float) -> None:
+        if self.feeds[LISTENER].subscribed:  # before that, we do not know what the proxy still uses
+            for feed in self.feeds.values():
+                feed.condemn(now + self._linger)
+
+    @property
+    def _waited_for(self) -> list[tuple[str, str]]:
+        """What keeps this phase from ending."""
+        return [key for key in self._awaited if self._phase is Phase.DOWNSTREAM or key[0] in _UPSTREAM]
 
     @property
     def _sent_all(self) -> bool:
