@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 import tempfile
+from http.client import HTTPException
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -62,7 +63,11 @@ def measure(name: str, settings: Settings, *, keep: bool = False) -> Report | No
     with tempfile.TemporaryDirectory(prefix="sb", ignore_cleanup_errors=True) as temporary:
         try:
             with Stage(Path(folder or temporary)) as stage:
-                report: Report = module.run(settings, stage)
+                try:
+                    report: Report = module.run(settings, stage)
+                except (OSError, HTTPException) as problem:
+                    stage.check()  # what broke off is most likely of a process that has ended: its output says more
+                    raise ProcessFailedError(f"{type(problem).__name__}: {problem}") from problem
         except UnableError as unable:
             print(f"error: {name}: {unable}\nhint: {unable.hint}", file=sys.stderr)
             return None

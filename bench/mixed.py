@@ -60,6 +60,7 @@ class Mixed:
     _numbers: int = 0
     _leaves: list[Leaf] = field(default_factory=list)
     _order: list[str] = field(default_factory=list)
+    _places: dict[str, int] = field(default_factory=dict)
 
     def targets(self, host: str) -> list[tuple[str, str]]:
         return [(one.host, f"{one.path}/x") for one in self._loaded if one.host == host]
@@ -128,6 +129,7 @@ class Mixed:
         del one.members[name]
         self._route(one)
         (self.folder / f"{name}.yaml").unlink()
+        del self._places[name]
 
     def moved_endpoint(self) -> None:
         """A service that has traffic is served elsewhere."""
@@ -169,7 +171,9 @@ class Mixed:
         return fresh
 
     def _service(self, name: str) -> None:
-        self._put(name, documents.service_with_endpoints(name, self.chance.choice(self.ports.upstreams)))
+        before = self._places.get(name)
+        self._places[name] = self.chance.choice([port for port in self.ports.upstreams if port != before])
+        self._put(name, documents.service_with_endpoints(name, self._places[name]))
 
     def _route(self, one: Loaded) -> None:
         text = documents.http_route(
@@ -182,7 +186,9 @@ class Mixed:
         self._put("route-ws", documents.http_route("ws", list(self._sockets.items()), path="/ws", hostname=SOCKETS))
 
     def _certificate(self) -> None:
-        leaf = self._leaves[self.made["certificate"] % len(self._leaves)]
+        """The next one in turn; each differs from the one before."""
+        self._leaves.append(self._leaves.pop(0))
+        leaf = self._leaves[0]
         self._put("certificate", documents.secret("certificate", leaf.certificate, leaf.key))
 
     def _put(self, name: str, text: str) -> None:

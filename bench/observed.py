@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
@@ -23,12 +24,14 @@ def watch(path: str) -> None:
     """From now on every Control tells `path` about its publications."""
     to = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     to.connect(path)
+    to.setblocking(False)  # ten datagrams may wait (net.unix.max_dgram_qlen): nobody may hold up what is measured
     pending: set[asyncio.Task[None]] = set()
 
     async def follow(control: Control, scope: str, revision: int, published: float) -> None:
         if await control.settled(scope, revision, timeout=60):
             found = {"scope": scope, "revision": revision, "published": published, "settled": time.monotonic()}
-            to.send(json.dumps(found).encode())
+            with suppress(BlockingIOError):
+                to.send(json.dumps(found).encode())
 
     def telling(method: Callable[..., int]) -> Callable[..., int]:
         @wraps(method)

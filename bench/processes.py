@@ -96,6 +96,11 @@ class Stage:
         self.started.append(one)
         return one
 
+    def check(self) -> None:
+        """Raises ProcessFailedError if one of them has ended."""
+        for one in self.started:
+            one.check()
+
     def stop(self, one: Started, patience: float = 20.0) -> None:
         self._end(one, patience)
         self.started.remove(one)

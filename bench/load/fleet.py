@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.processes import Stage, Started, accepts, wait_until
+from bench.processes import ProcessFailedError, Stage, Started, accepts, wait_until
 from sampan.proxy import binary
 
 DELAY_MS = 100
@@ -43,10 +44,6 @@ class Fleet:
                 command += ["--ca", str(one.ca)]
             self.running.append((one, self.stage.start(f"load-{one.kind}", command, cores=cores), report))
 
-    def check(self) -> None:
-        for _, process, _ in self.running:
-            process.check()
-
     def stop(self) -> list[dict[str, Any]]:
         """The tallies, in the order of the streams. All stop sending at once, then wait for their answers."""
         for _, process, _ in self.running:
@@ -54,8 +51,12 @@ class Fleet:
             process.process.terminate()
         found = []
         for one, process, report in self.running:
-            wait_until(lambda path=report: path.exists(), 20, f"the tally of {one.kind}")  # type: ignore[misc]
-            process.process.wait(10)
+            try:
+                process.process.wait(20)
+            except subprocess.TimeoutExpired:
+                raise ProcessFailedError(f"the load of {one.kind} does not end\n{process.tail()}") from None
+            if not report.exists():
+                raise ProcessFailedError(f"the load of {one.kind} left no tally\n{process.tail()}")
             found.append(json.loads(report.read_text()))
             self.stage.started.remove(process)
         self.running.clear()
