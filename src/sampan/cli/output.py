@@ -115,7 +115,7 @@ def diagnostic_record(diagnostic: Any) -> Record:
         "file": origin.file or origin.source,
         "line": origin.line,
         "column": origin.column,
-        "object": str(diagnostic.object) if diagnostic.object else "",
+        "object": str(diagnostic.object) if diagnostic.object else None,
         "field": diagnostic.field_text,
         "reason": diagnostic.reason,
         "hint": diagnostic.hint,

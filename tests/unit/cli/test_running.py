@@ -232,7 +232,7 @@ def test_proxies_say_in_a_word_how_they_are(sampan: Run, fake_api: Any, change: 
 
 def test_config_of_a_proxy(sampan: Run, fake_api: Any) -> None:
     resources = {"clusters": [{"name": "service/default/cart/80"}]}
-    fake_api.answers["/v1/proxies/default/shop/config"] = {"resources": resources}
+    fake_api.answers["/v1/proxies/default/shop/config"] = {"resources": {"cluster": resources["clusters"]}}
     assert yaml.safe_load(sampan("config", "shop").stdout) == resources
     assert json.loads(sampan("config", "default/shop", "--type", "clusters", "-o", "json").stdout) == resources
     assert fake_api.asked[-1] == "/v1/proxies/default/shop/config?type=clusters"

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sampan.cli import api, completion, output
-from sampan.cli.options import Data, DataOption, TypeOption
+from sampan.cli.options import Data, DataOption, Type, TypeOption
 from sampan.cli.state import State
 
 ProxyName = Annotated[
@@ -27,5 +27,6 @@ def command(
     state: State = "",
 ) -> None:
     """Show the Envoy configuration of a proxy, without secrets."""
-    resources = api.running(state).config(proxy, str(type_) if type_ else "")
-    output.emit(resources, form)
+    found = api.running(state).config(proxy, str(type_) if type_ else "")
+    by_type = {f"{word.removesuffix('s')}s": resources for word, resources in found.items()}
+    output.emit({str(name): by_type[name] for name in Type if name in by_type}, form)
