@@ -6,14 +6,19 @@ held (counters, times, last good documents) is worth less than a control plane t
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 from sampan.daemon.ledger import Generation, Ledger, Transition
+from sampan.daemon.refusals import Refusal
 from sampan.model.names import Ref
+from sampan.sources.last_good import Key, LastGood, Saved
 
 APPLICATION_ID = 0x53414D50  # "SAMP": tells our file from any other SQLite file
 SCHEMA_VERSION = 1
@@ -25,8 +30,9 @@ CREATE TABLE transition (
   api_group TEXT, kind TEXT, namespace TEXT, name TEXT, place TEXT, type TEXT,
   status TEXT NOT NULL, since TEXT NOT NULL,
   PRIMARY KEY (api_group, kind, namespace, name, place, type)) WITHOUT ROWID;
-CREATE TABLE last_good (key TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE refused (proxy TEXT, key TEXT, body BLOB, complaint TEXT NOT NULL,
+CREATE TABLE last_good (source TEXT, key TEXT, body BLOB NOT NULL, PRIMARY KEY (source, key)) WITHOUT ROWID;
+CREATE TABLE refused (
+  proxy TEXT, key TEXT, type TEXT NOT NULL, name TEXT NOT NULL, complaint TEXT NOT NULL, stand_in BLOB,
   PRIMARY KEY (proxy, key)) WITHOUT ROWID;
 """
 
@@ -87,28 +93,49 @@ class Database:
                         (*_ref(ref), place, type_, transition.status, transition.since),
                     )
 
-    def load_last_good(self) -> dict[str, bytes]:
-        return dict(self._connection.execute("SELECT key, body FROM last_good"))
+    def load_last_good(self) -> LastGood:
+        """A row that an older version wrote in another way counts as none."""
+        saved: dict[Key, tuple[Saved, ...]] = {}
+        for source, key, body in self._connection.execute("SELECT source, key, body FROM last_good"):
+            with suppress(ValueError, KeyError, TypeError):
+                saved[source, key] = tuple(_saved(item) for item in json.loads(body))
+        return LastGood(saved)
 
-    def save_last_good(self, changed: Mapping[str, bytes], removed: Iterable[str]) -> None:
+    def save_last_good(self, changed: Mapping[Key, tuple[Saved, ...]]) -> None:
+        """What `last_good.difference` gives: () deletes."""
         with self._connection as connection:
-            connection.executemany("REPLACE INTO last_good VALUES (?,?)", changed.items())
-            connection.executemany("DELETE FROM last_good WHERE key=?", ((key,) for key in removed))
+            for (source, key), saved in changed.items():
+                if saved:
+                    body = json.dumps([_plain(item) for item in saved]).encode()
+                    connection.execute("REPLACE INTO last_good VALUES (?,?,?)", (source, key, body))
+                else:
+                    connection.execute("DELETE FROM last_good WHERE source=? AND key=?", (source, key))
 
-    def load_refused(self) -> dict[str, dict[str, tuple[bytes | None, str]]]:
-        """By proxy and key of the part or row: its stand-in and Envoy's complaint."""
-        refused: dict[str, dict[str, tuple[bytes | None, str]]] = {}
-        for proxy, key, body, complaint in self._connection.execute("SELECT proxy, key, body, complaint FROM refused"):
-            refused.setdefault(proxy, {})[key] = (body, complaint)
-        return refused
+    def load_refused(self) -> dict[str, tuple[Refusal, ...]]:
+        """By proxy."""
+        found: dict[str, list[Refusal]] = {}
+        for proxy, *values in self._connection.execute(
+            "SELECT proxy, key, type, name, complaint, stand_in FROM refused ORDER BY proxy, key"
+        ):
+            found.setdefault(proxy, []).append(Refusal(*values))
+        return {proxy: tuple(refusals) for proxy, refusals in found.items()}
 
-    def save_refused(self, proxy: str, refused: Mapping[str, tuple[bytes | None, str]]) -> None:
+    def save_refused(self, proxy: str, refused: Iterable[Refusal]) -> None:
+        """Everything that one proxy refuses."""
+        rows = ((proxy, item.key, item.type, item.name, item.complaint, item.stand_in) for item in refused)
         with self._connection as connection:
             connection.execute("DELETE FROM refused WHERE proxy=?", (proxy,))
-            connection.executemany(
-                "INSERT INTO refused VALUES (?,?,?,?)",
-                ((proxy, key, body, complaint) for key, (body, complaint) in refused.items()),
-            )
+            connection.executemany("INSERT INTO refused VALUES (?,?,?,?,?,?)", rows)
+
+
+def _plain(item: Saved) -> dict[str, Any]:
+    files = [[name, b64encode(content).decode()] for name, content in item.files]
+    return {"ref": _ref(item.ref), "text": item.text, "line": item.line, "files": files}
+
+
+def _saved(plain: Mapping[str, Any]) -> Saved:
+    files = tuple((name, b64decode(content)) for name, content in plain["files"])
+    return Saved(Ref(*plain["ref"]), plain["text"], plain["line"], files)
 
 
 def _ref(ref: Ref) -> tuple[str, str, str, str]:

@@ -18,7 +18,7 @@ from sampan.model.snapshot import Change
 from sampan.model.status import Condition, Status
 
 ConditionKey = tuple[Ref, str, str]
-"""Object, place within its status ("" or `listener/<name>`, `parent/<n>`, `ancestor/<n>`), type of the condition."""
+"""Object, place within its status ("" or `listeners/<name>`, `parents/<n>`, `ancestors/<n>`), type of the condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,8 @@ def placed_conditions(status: Status) -> Iterator[tuple[str, Condition]]:
         yield "", condition
     for listener in status.listeners:
         for condition in listener.conditions:
-            yield f"listener/{listener.name}", condition
-    for place, parents in (("parent", status.parents), ("ancestor", status.ancestors)):
+            yield f"listeners/{listener.name}", condition
+    for place, parents in (("parents", status.parents), ("ancestors", status.ancestors)):
         for number, parent in enumerate(parents):
             for condition in parent.conditions:
                 yield f"{place}/{number}", condition

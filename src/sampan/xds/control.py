@@ -203,6 +203,11 @@ class Control:
                 del self._waiting[scope]
         return True
 
+    def table(self, scope: str) -> Table | None:
+        """What was published last; None for a scope that is not known."""
+        known = self._scopes.get(scope)
+        return known.table if known else None
+
     def verdicts(self, scope: str) -> Verdicts:
         """What the scope's proxies refuse as it is published now, by (type, name)."""
         known = self._scopes.get(scope)

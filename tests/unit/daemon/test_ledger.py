@@ -8,10 +8,13 @@ import pytest
 
 from sampan.daemon.database import Database
 from sampan.daemon.ledger import Ledger
+from sampan.daemon.refusals import Refusal
+from sampan.envoy.types import ROUTE as ROUTE_TYPE
 from sampan.model.meta import Meta, Object
 from sampan.model.names import GATEWAY_API, Ref
 from sampan.model.snapshot import Change
 from sampan.model.status import Condition, ParentStatus, Status
+from sampan.sources.last_good import Saved
 
 ROUTE = Ref(GATEWAY_API, "HTTPRoute", "default", "shop")
 
@@ -60,7 +63,7 @@ def test_a_transition_time_moves_only_when_the_status_does() -> None:
     for minute, status in enumerate(steps):
         after = {ROUTE: status}
         ledger.observe_statuses(before, after, f"2026-01-01T00:0{minute}:00Z")
-        times.append(ledger.since(ROUTE, "parent/0", "Accepted"))
+        times.append(ledger.since(ROUTE, "parents/0", "Accepted"))
         before = after
     assert times == ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "2026-01-01T00:02:00Z"]
 
@@ -86,9 +89,9 @@ def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
     again = database.load_ledger()
     again.observe(change(route("b")))
     assert again.generation(route("b")) == 2
-    assert again.since(ROUTE, "parent/0", "Accepted") == "2026-01-01T00:00:00Z"
+    assert again.since(ROUTE, "parents/0", "Accepted") == "2026-01-01T00:00:00Z"
     again.observe(change(None))
-    again.dirty_transitions.add((ROUTE, "parent/0", "Accepted"))
+    again.dirty_transitions.add((ROUTE, "parents/0", "Accepted"))
     save(again, database)
     assert database.load_ledger().generations == {}
     assert database.load_ledger().transitions == {}
@@ -102,7 +105,7 @@ def test_a_foreign_or_torn_file_is_set_aside(tmp_path: Path, content: bytes) -> 
     path = tmp_path / "state.db"
     path.write_bytes(content)
     database = Database(path)
-    assert database.load_last_good() == {}
+    assert database.load_last_good().saved == {}
     assert (tmp_path / "state.db.unreadable").read_bytes() == content
     assert "unreadable" in database.notice
     database.close()
@@ -116,10 +119,12 @@ def test_the_file_is_private(tmp_path: Path) -> None:
 
 def test_refused_parts_and_last_good_documents_come_back(tmp_path: Path) -> None:
     database = Database(tmp_path / "state.db")
-    database.save_refused("default/shop", {"k1": (b"stand-in", "bad regex"), "k2": (None, "bad")})
-    database.save_refused("default/other", {})
-    database.save_last_good({"a": b"1", "b": b"2"}, ["c"])
-    database.save_last_good({}, ["a"])
-    assert database.load_refused() == {"default/shop": {"k1": (b"stand-in", "bad regex"), "k2": (None, "bad")}}
-    assert database.load_last_good() == {"b": b"2"}
+    refused = (Refusal("k1", ROUTE_TYPE, "rule", "bad regex", b"stand-in"), Refusal("k2", ROUTE_TYPE, "other", "bad"))
+    database.save_refused("default/shop", refused)
+    database.save_refused("default/other", ())
+    saved = Saved(ROUTE, "kind: HTTPRoute", 3, (("tls.key", b"\x00\xff"),))
+    database.save_last_good({("files", "a.yaml"): (saved,), ("files", "b.yaml"): (saved, saved)})
+    database.save_last_good({("files", "b.yaml"): ()})
+    assert database.load_refused() == {"default/shop": refused}
+    assert database.load_last_good().saved == {("files", "a.yaml"): (saved,)}
     database.close()

@@ -1,0 +1,7 @@
+"""`python -m sampan.daemon`."""
+
+import sys
+
+from sampan.daemon.main import main
+
+sys.exit(main())

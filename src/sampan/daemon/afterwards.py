@@ -1,0 +1,73 @@
+"""What follows a change without being waited for: counters, times, the log's diagnostics, the disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+
+from sampan.daemon.keeper import Keeper
+from sampan.daemon.ledger import Ledger
+from sampan.model.diagnostic import Diagnostic
+from sampan.model.names import Ref
+from sampan.model.snapshot import Change
+from sampan.model.status import Status
+from sampan.sources.last_good import LastGood
+
+SECONDS = 0.1
+
+
+class Afterwards:
+    """Runs at most every `SECONDS`. `statuses`, `diagnostics` and `last_good` are asked for what is true then; `say`
+    writes a line to the log."""
+
+    def __init__(self, ledger: Ledger, keeper: Keeper, now: Callable[[], str], say: Callable[[str], None]) -> None:
+        self.statuses: Callable[[], Mapping[Ref, Status]] = dict
+        self.diagnostics: Callable[[], Iterable[Diagnostic]] = tuple
+        self.last_good: Callable[[], LastGood] = LastGood
+        self._ledger, self._keeper = ledger, keeper
+        self._now, self._say = now, say
+        self._changes: list[Change] = []
+        self._seen: Mapping[Ref, Status] = {}
+        self._said: dict[Diagnostic, None] = {}
+        self._problem = ""
+        self._wake = asyncio.Event()
+
+    def note(self, change: Change | None = None) -> None:
+        """Something changed: objects, or what proxies have."""
+        if change:
+            self._changes.append(change)
+        self._wake.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(SECONDS)
+            self._wake.clear()
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        changes, self._changes = self._changes, []
+        for change in changes:
+            self._ledger.observe(change)
+        statuses = self.statuses()
+        self._ledger.observe_statuses(self._seen, statuses, self._now())
+        self._seen = statuses
+        self._keeper.note(self.last_good())
+        self._tell()
+
+    def _tell(self) -> None:
+        """New diagnostics, and how many old ones are mended."""
+        found = dict.fromkeys(self.diagnostics())
+        for item in found:
+            if item not in self._said:
+                self._say(f"{item.origin}: {item.severity}[{item.code.id}]: {item.code.title}: {item.reason}")
+                if item.hint:
+                    self._say(f"  hint: {item.hint}")
+        gone = len(self._said.keys() - found.keys())
+        if gone:
+            self._say(f"{gone} mended, {len(found)} left" if found else f"{gone} mended: no mistakes are left")
+        self._said = found
+        if self._keeper.problem != self._problem:
+            self._problem = self._keeper.problem
+            if self._problem:
+                self._say(f"warning: {self._problem}")

@@ -1,0 +1,138 @@
+"""What Envoy refused, for one proxy, and what stands in for it.
+
+Compiling asks by key (the hash of a part's bytes, a row's version); people ask by name, which leads to the object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from sampan.envoy import types
+from sampan.model import codes
+from sampan.model.diagnostic import Diagnostic, FieldPath
+from sampan.model.meta import Object
+from sampan.model.names import Ref
+from sampan.model.plan import Entry, HttpApplication, Plan
+from sampan.model.snapshot import Snapshot
+
+# A port that another process holds, or that this user may not open, is no mistake of the documents: it may come free.
+PASSING = ("cannot bind", "Address already in use", "Permission denied", "cannot listen")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`key` is refused; `type` and `name` say of what (a part of a routing table has the name of its rule).
+
+    `stand_in` are the last good bytes, or None: a route then answers 500, a row is left out. `passing`: to be tried
+    again soon, the reason lies outside.
+    """
+
+    key: str
+    type: str
+    name: str
+    complaint: str
+    stand_in: bytes | None = field(default=None, repr=False)
+    passing: bool = False
+
+
+NOTHING: Mapping[str, bytes | None] = MappingProxyType({})
+
+
+class Refusals:
+    """All that one proxy refused and that is still wanted. `stand_ins` is a new mapping after every change."""
+
+    def __init__(self, known: Iterable[Refusal] = ()) -> None:
+        self.by_key: Mapping[str, Refusal] = {item.key: item for item in known}
+        self.stand_ins: Mapping[str, bytes | None] = NOTHING
+        self._changed()
+
+    def add(self, found: Iterable[Refusal]) -> None:
+        self.by_key = {**self.by_key, **{item.key: item for item in found}}
+        self._changed()
+
+    def drop(self, keys: Iterable[str]) -> bool:
+        """Forgets; says whether there was something to forget."""
+        gone = self.by_key.keys() & set(keys)
+        if gone:
+            self.by_key = {key: item for key, item in self.by_key.items() if key not in gone}
+            self._changed()
+        return bool(gone)
+
+    def drop_changed(self, refs: Iterable[Ref], plan: Plan | None) -> bool:
+        """Forgets what lies with objects that have changed: the next trial shows whether it is mended."""
+        changed = set(refs)
+        if not self.by_key or not changed:
+            return False
+        return self.drop(key for key, item in self.by_key.items() if changed & {ref for ref, _ in owners(item, plan)})
+
+    def _changed(self) -> None:
+        self.stand_ins = {key: item.stand_in for key, item in self.by_key.items()} if self.by_key else NOTHING
+
+
+def owners(item: Refusal, plan: Plan | None) -> tuple[tuple[Ref, FieldPath], ...]:
+    """The objects that a refusal lies with, and the fields; the Gateway if no other is known."""
+    if plan is None:
+        return ()
+    gateway = ((plan.view.gateway, ()),)
+    if item.type == types.ROUTE:
+        return _rule(item.name, plan) or gateway
+    if item.type == types.CLUSTER and item.name in plan.upstreams:
+        return ((plan.upstreams[item.name].owner, ()),)
+    if item.type == types.LISTENER:
+        return tuple((plan.view.gateway, path) for path in (("spec", "listeners"),))
+    if item.type == types.SECRET:
+        parts = item.name.split("/")
+        found = [ref for ref in _secrets(parts) if parts[0] in ("secret", "configmap")]
+        return tuple((ref, ()) for ref in found) or gateway
+    return gateway
+
+
+def _rule(name: str, plan: Plan) -> tuple[tuple[Ref, FieldPath], ...]:
+    for entry in entries(plan):
+        if entry.action.name == name:
+            origin = entry.action.origin
+            return ((origin.route, ("spec", "rules", origin.rule)),)
+    return ()
+
+
+def entries(plan: Plan) -> Iterable[Entry]:
+    """Every line of every routing table."""
+    for socket in plan.sockets:
+        for chain in socket.chains:
+            if isinstance(chain.application, HttpApplication):
+                for host in chain.application.hosts:
+                    yield from host.entries
+
+
+def _secrets(parts: list[str]) -> Iterable[Ref]:
+    if len(parts) >= 3:
+        kind = "Secret" if parts[0] == "secret" else "ConfigMap"
+        yield Ref("", kind, parts[1], parts[2])
+
+
+def diagnostics(refusals: Refusals, plan: Plan | None, snapshot: Snapshot) -> list[Diagnostic]:
+    """One for each object at fault; refusals whose object is gone say nothing."""
+    result = []
+    for item in refusals.by_key.values():
+        for ref, path in owners(item, plan):
+            owner: Object | None = snapshot.get(ref)
+            if owner is not None:
+                result.append(_said(item, owner, path))
+    return list(dict.fromkeys(result))
+
+
+def _said(item: Refusal, owner: Object, path: FieldPath) -> Diagnostic:
+    code = codes.PORT_NOT_OPEN if item.passing else codes.REFUSED
+    what = types.word(item.type) if item.type != types.ROUTE else "route"
+    reason = f"Envoy does not take the {what} {item.name}: {item.complaint.strip()}"
+    if item.passing:
+        hint = "free the port, or change it; it is tried again every few seconds"
+    elif item.stand_in is not None:
+        hint = "its last good version stays in force"
+    elif item.type == types.ROUTE:
+        hint = "until it is mended, its requests are answered with 500; all other routes are served"
+    else:
+        hint = "until it is mended it is left out; everything else is served"
+    return Diagnostic(code, reason, owner.meta.origin, owner.ref, path, hint)
