@@ -14,7 +14,7 @@ from sampan.documents import metadata
 from sampan.documents.kinds.kind_set import Kind, KindSet
 from sampan.documents.kinds.shape import Mistake, Path, Spec
 from sampan.documents.locate import position
-from sampan.documents.words import fields_at, found_words, mistakes_of, nearest, unknown_field
+from sampan.documents.words import MOST, fields_at, found_words, mistakes_of, nearest, unknown_field
 from sampan.documents.yaml_text import Build, TextError, compose
 from sampan.model.codes import (
     MISSING_FIELD,
@@ -111,10 +111,12 @@ class _Reading:
         named = ref if about.name else None
         if spec is not None:
             self._report(node, named, (_unsupported(kind, part.field, part.reason) for part in spec.unsupported()))
-        self._report(node, named, mistakes)
-        for twice in duplicates:
+        self._report(node, named, mistakes[:MOST])
+        for twice in duplicates[:MOST]:
             at = self.place(twice.line, twice.column)
             self.diagnostics.append(Diagnostic(twice.code, twice.reason, at, named, (), twice.hint))
+        if len(mistakes) > MOST or len(duplicates) > MOST:
+            self._report(node, named, [Mistake(f"only the first {MOST} mistakes of this document are shown")])
         if mistakes or duplicates or spec is None:
             self.broken.append((named, place))
             return

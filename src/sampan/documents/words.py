@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from itertools import islice
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -18,6 +19,9 @@ from sampan.model.codes import (
     UNKNOWN_FIELD,
     WRONG_TYPE,
 )
+
+# Of one document; whoever has more mends these first. A file of garbage must not cost minutes of messages.
+MOST = 100
 
 _EXPECTED = {
     "string_type": "text",
@@ -78,7 +82,7 @@ def nearest(word: str, words: Iterator[str] | list[str] | tuple[str, ...]) -> st
 def mistakes_of(error: ValidationError, spec: type[BaseModel], secret: bool = False) -> list[Mistake]:
     """All mistakes, fields relative to the spec. With `secret` no message holds a value."""
     result: list[Mistake] = []
-    for detail in error.errors(include_url=False):
+    for detail in islice(error.errors(include_url=False), MOST + 1):
         path = tuple(part for part in detail["loc"] if part != "[key]")
         # A key is no secret; a value is.
         result.extend(_translated(detail, path, spec, secret and "[key]" not in detail["loc"]))

@@ -37,7 +37,10 @@ class TextError(Exception):
 
 
 class _DepthError(Exception):
-    pass
+    """`node` is the last one that was allowed."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
 
 
 class _Parser(CParser):
@@ -50,10 +53,10 @@ class _Parser(CParser):
     def resolve(self, kind: type, _value: object, implicit: Any) -> str:
         return _PLAIN if kind is not ScalarNode or implicit[0] else _QUOTED
 
-    def descend_resolver(self, _parent: object, _index: object) -> None:
+    def descend_resolver(self, parent: Node, _index: object) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise _DepthError
+            raise _DepthError(parent)
 
     def ascend_resolver(self) -> None:
         self.depth -= 1
@@ -64,28 +67,13 @@ def compose(text: str) -> Node | None:
     try:
         parser = _Parser(text)
         node = parser.get_single_node()
-    except _DepthError:
-        mark = _last_mark(text)
-        raise TextError(TOO_NESTED, f"nested deeper than {MAX_DEPTH} levels", *mark) from None
+    except _DepthError as error:
+        raise _at(error.node, TOO_NESTED, f"nested deeper than {MAX_DEPTH} levels", "") from None
     except MarkedYAMLError as error:
         raise _syntax_mistake(text, error) from None
     except (YAMLError, UnicodeEncodeError):
         raise _character_mistake(text) from None
     return node
-
-
-def _last_mark(text: str) -> tuple[int, int]:
-    """Where the nesting passes the bound: counted in events, which do not recurse."""
-    parser = CParser(text)
-    depth = 0
-    while (event := parser.get_event()) is not None:
-        name = type(event).__name__
-        depth += name.endswith(("MappingStartEvent", "SequenceStartEvent"))
-        depth -= name.endswith(("MappingEndEvent", "SequenceEndEvent"))
-        mark = event.start_mark
-        if depth > MAX_DEPTH and mark is not None:
-            return mark.line + 1, mark.column + 1
-    return 1, 1
 
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -98,10 +98,14 @@ class Root:
             return True
         return self._device is not None and self.identity[0] != self._device
 
+    def is_waited_for(self, now: float) -> bool:
+        """Whether it is missing and that is not believed yet."""
+        return self.missing_since < NEVER and now < self.deadline
+
     def unavailable(self) -> list[str]:
         """What below it (or itself) cannot be read, as shown."""
         below = [self.shown_as(folder) for folder in self.unreadable]
-        return [self.shown, *below] if self.is_missing or self.missing_since < NEVER else below
+        return [self.shown, *below] if self.is_missing else below
 
     def diagnostics(self, source: str) -> list[Diagnostic]:
         said = [

@@ -43,7 +43,7 @@ class Tree:
     def read_all(self, now: float) -> Records:
         """Everything, believed at once: nothing was there before that could be kept."""
         changed: dict[str, Loaded] = {}
-        for file in map(self._file, sorted(self._compare())):
+        for file in map(self._file, sorted(self._compare(now))):
             if file is not None:
                 if file.look_at(now, at_once=True) and file.believed is not None:
                     changed[file.shown] = file.believed.loaded
@@ -58,10 +58,10 @@ class Tree:
         for path in told:
             compare |= self._concerns(path, dirty)
         if compare:
-            dirty |= self._compare()
+            dirty |= self._compare(now)
         changed: dict[str, Loaded] = {}
         removed: set[str] = set()
-        absent = frozenset(name for root in self._roots for name in root.unavailable())
+        absent = self._unavailable | {root.shown for root in self._roots if root.is_waited_for(now)}
         for file in map(self._file, sorted(dirty)):
             if file is None:
                 continue
@@ -147,11 +147,12 @@ class Tree:
             return root_of.is_folder
         return _concerns_below(root_of, path, dirty)
 
-    def _compare(self) -> set[str]:
+    def _compare(self, now: float) -> set[str]:
         """Looks at all roots; the files that are new, gone or not as they were."""
         found: dict[str, Signature] = {}
         for root in self._roots:
-            found |= {path: sign for path, sign in root.look().items() if path not in found}
+            if not root.is_waited_for(now):
+                found |= {path: sign for path, sign in root.look().items() if path not in found}
         self._unavailable = frozenset(name for root in self._roots for name in root.unavailable())
         said = tuple(item for root in self._roots for item in root.diagnostics(self._source))
         self._health = SourceHealth(not said, said)
