@@ -15,7 +15,7 @@ from sampan.model.plan import Certificate, Endpoint, TrustBundle, Upstream
 from sampan.resolve.backend_tls import TlsFacts, policy_for, policy_tls, validated
 from sampan.resolve.endpoints import endpoints_of, group_name, has_names, service_port
 from sampan.resolve.hints import did_you_mean, other_names
-from sampan.resolve.policies import upstream_policies
+from sampan.resolve.policies import affect, upstream_policies
 from sampan.resolve.references import certificate_at
 from sampan.resolve.units import Reader, unit
 
@@ -180,6 +180,7 @@ def backend_tls(reader: Reader, owner: Ref, facts: BackendFacts) -> TlsFacts | N
 def choice(reader: Reader, gateway: Ref, owner: Ref, port: int, wish: Wish) -> Choice:
     """Whether the backend can be used as wished, and which upstream that is."""
     facts = reader.use(backend_facts, owner, port)
+    affect(reader, owner, gateway)
     if facts.fault is not None:
         return Choice(fault=facts.fault)
     if facts.speaks == "tcp" and wish in ("http", "grpc"):

@@ -17,7 +17,7 @@ _by_ref = attrgetter("ref")
 
 def nearest(wanted: str, names: Iterable[str]) -> str:
     """The name most like `wanted`, or ""."""
-    found = get_close_matches(wanted, list(names), n=1, cutoff=0.7)
+    found = get_close_matches(wanted, list(names), n=1, cutoff=0.6)
     return found[0] if found else ""
 
 

@@ -134,28 +134,26 @@ def written_in(reader: Reader, route: Ref, rule: Any, index: int) -> tuple[tuple
 
 def gateway_layers(reader: Reader, gateway: Ref, listener: str) -> tuple[Layer, ...]:
     """Of a Gateway and (unless "") one of its listeners."""
-    found = attached(reader, gateway)
-    if found is NONE_ATTACHED:
-        return ()
-    layers = (Layer(Level.GATEWAY, found),)
-    return (*layers, Layer(Level.LISTENER, found, listener)) if listener else layers
+    return _layers(attached(reader, gateway), Level.GATEWAY, Level.LISTENER, listener)
 
 
 def rule_layers(found: Attached, rule_name: str) -> tuple[Layer, ...]:
     """Of a route and (unless "") one of its named rules."""
-    if found is NONE_ATTACHED:
-        return ()
-    layers = (Layer(Level.ROUTE, found),)
-    return (*layers, Layer(Level.RULE, found, rule_name)) if rule_name else layers
+    return _layers(found, Level.ROUTE, Level.RULE, rule_name)
 
 
 def backend_layers(reader: Reader, owner: Ref, section: str) -> tuple[Layer, ...]:
     """Of a Service (or Backend) and its port by name."""
-    found = attached(reader, owner)
+    return _layers(attached(reader, owner), Level.SERVICE, Level.SERVICE, section)
+
+
+def _layers(found: Attached, whole: Level, part: Level, section: str) -> tuple[Layer, ...]:
     if found is NONE_ATTACHED:
         return ()
-    layers = (Layer(Level.SERVICE, found),)
-    return (*layers, Layer(Level.SERVICE, found, section)) if section else layers
+    layers = (Layer(whole, found),)
+    if section and any(name == section for _, name in found.winners):
+        return (*layers, Layer(part, found, section))
+    return layers
 
 
 # ---- sets that belong to no rule
@@ -164,21 +162,21 @@ def backend_layers(reader: Reader, owner: Ref, section: str) -> tuple[Layer, ...
 @unit(tier=5)
 def listener_policies(reader: Reader, gateway: Ref, listener: str) -> Policies:
     """Of a listener, or of the whole Gateway where `listener` is ""."""
-    affect(reader, attached(reader, gateway), gateway)
+    affect(reader, gateway, gateway)
     return in_force(reader, "", gateway_layers(reader, gateway, listener))
 
 
 def upstream_policies(reader: Reader, gateway: Ref, owner: Ref, section: str) -> Policies:
     """What an upstream itself sees: the Gateway's level and the Service's."""
-    found = attached(reader, owner)
-    if found is not NONE_ATTACHED:
-        affect(reader, found, gateway)
     return in_force(reader, "", (*gateway_layers(reader, gateway, ""), *backend_layers(reader, owner, section)))
 
 
-def affect(reader: Reader, found: Attached, gateway: Ref) -> None:
-    for policy in sorted(found.policies()):
-        reader.emit(Affects(policy, gateway))
+def affect(reader: Reader, target: Ref, gateway: Ref) -> None:
+    """Says that the policies of `target`, in force or not, have to do with a Gateway."""
+    found = attached(reader, target)
+    if found is not NONE_ATTACHED:
+        for policy in sorted(found.policies()):
+            reader.emit(Affects(policy, gateway))
 
 
 def kinds_by_name(policies: Iterable[PolicyKind]) -> Mapping[str, PolicyKind]:

@@ -18,7 +18,7 @@ from sampan.resolve.matches import grpc_matches, http_matches, matched_prefix
 from sampan.resolve.policies import affect, gateway_layers, in_force, rule_layers
 from sampan.resolve.precedence import MatchKey
 from sampan.resolve.rules import Context, Findings, RuleReader
-from sampan.resolve.targets import NONE_ATTACHED, attached
+from sampan.resolve.targets import attached
 from sampan.resolve.units import Reader, unit
 
 LineKey = tuple[MatchKey, tuple[str, str, str], int, int]
@@ -92,10 +92,9 @@ def _ruled(
     attachments: dict[Place, Attachment] = {}
     for door, hosts in found.doors:
         layers = gateway_layers(reader, door.gateway, door.name)
-        if policies is not NONE_ATTACHED:
-            affect(reader, policies, door.gateway)
+        affect(reader, route.ref, door.gateway)
         # Listeners of a Gateway share a route's actions unless these depend on something of the listener's own.
-        own = door.name if layers else ""
+        own = door.name if len(layers) > 1 else ""
         context_key = (door.gateway, own, door.port if redirects else 0, door.terminates if redirects else False)
         if context_key not in lines:
             context = Context(door.gateway, door.port, door.terminates, layers)
@@ -152,7 +151,7 @@ def _streams(reader: Reader, route: Object, kind: KindKey, hostnames: Any) -> Ro
     rules = RuleReader(reader, route, attached(reader, route.ref), False)
     attachments: dict[Place, Attachment] = {}
     for door, hosts in found.doors:
-        affect(reader, rules.attached, door.gateway)
+        affect(reader, route.ref, door.gateway)
         stream = _stream(reader, route, rules, door)
         attachments[door.gateway, door.name] = Attachment(hosts, stream=stream)
     return _facts(reader, route, found.parents, attachments, rules.findings)

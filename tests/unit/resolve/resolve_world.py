@@ -47,6 +47,46 @@ def objects(*texts: str, kinds: KindSet = BUILT_IN) -> dict[Ref, Object]:
     return {item.ref: item for item in loaded.objects}
 
 
+def gateway(*listeners: str, name: str = "web", extra: str = "", created: str = "") -> str:
+    stamp = f', creationTimestamp: "{created}"' if created else ""
+    items = "\n".join(f"  - {item}" for item in listeners)
+    return f"""
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: {name}{stamp}}}
+spec:
+  gatewayClassName: sampan
+{extra}
+  listeners:
+{items}
+"""
+
+
+def route(
+    name: str, path: str, section: str = "", hosts: str = "", parent: str = "web", namespace: str = "default"
+) -> str:
+    where = f", sectionName: {section}" if section else ""
+    hostnames = f"\n  hostnames: {hosts}" if hosts else ""
+    return f"""
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: {name}, namespace: {namespace}}}
+spec:
+  parentRefs: [{{name: {parent}, namespace: default{where}}}]{hostnames}
+  rules:
+  - matches: [{{path: {{value: {path}}}}}]
+    backendRefs: [{{name: shop, port: 80}}]
+"""
+
+
+def served(world: World, application: str = "http/8080") -> dict[str, list[str]]:
+    """Paths by host."""
+    return {
+        host.domain: ["misdirected"] if host.misdirected else [entry.match.path.value for entry in host.entries]
+        for host in world.http(application).hosts
+    }
+
+
 class World:
     """Documents applied one after the other; every step is resolved with the same memo."""
 
