@@ -9,6 +9,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from sampan.envoy.runtime import layered_runtime
+
 XDS_CLUSTER = "xds"
 """The bootstrap's own cluster, towards the control plane; its statistics are `cluster.xds.*`."""
 
@@ -55,6 +57,7 @@ def _document(start: Start) -> dict[str, Any]:
         "stats_flush_on_admin": True,
         "stats_config": {"stats_matcher": {"exclusion_list": {"patterns": list(UNASKED_STATISTICS)}}},
         "overload_manager": _overload(start.max_connections),
+        "layered_runtime": layered_runtime(),
     }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from sampan.envoy import protos, wire
+from sampan.envoy.runtime import runtime_field
 from sampan.envoy.table import Row, Table
 from sampan.envoy.types import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET
 from sampan.envoy.walk import walk
@@ -34,7 +35,7 @@ def static_bootstrap(table: Table) -> bytes:
             wire.repeated(_SECRETS, (item.body for item in table.of(SECRET).values())),
         )
     )
-    return wire.field(_STATIC_RESOURCES, resources)
+    return wire.field(_STATIC_RESOURCES, resources) + runtime_field()
 
 
 def trial_bootstrap(route_configuration: bytes) -> bytes:
@@ -51,7 +52,7 @@ def trial_bootstrap(route_configuration: bytes) -> bytes:
     config = listener.filter_chains.add().filters.add(name="http").typed_config
     config.type_url = f"type.googleapis.com/{_HCM}"
     config.value = manager.SerializeToString() + wire.field(_ROUTE_CONFIG, unchecked)
-    return wire.field(_STATIC_RESOURCES, wire.field(_LISTENERS, listener.SerializeToString()))
+    return wire.field(_STATIC_RESOURCES, wire.field(_LISTENERS, listener.SerializeToString())) + runtime_field()
 
 
 def places(route_configuration: bytes) -> tuple[Place, ...]:
