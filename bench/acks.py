@@ -8,20 +8,21 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.processes import ProcessFailedError
+from bench.processes import ProcessFailedError, wait_until
 
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """Moments of `time.monotonic()`."""
+    """Moments of `time.monotonic()`; `put` that of the memory source's latest event, 0 if it had none."""
 
     revision: int
+    put: float
     published: float
     settled: float
 
 
 class Acks:
-    """The receiving end."""
+    """The receiving end, and the way to the memory source."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -30,6 +31,19 @@ class Acks:
 
     def close(self) -> None:
         self._socket.close()
+        self.path.unlink(missing_ok=True)
+        self._inbox.unlink(missing_ok=True)
+
+    @property
+    def _inbox(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.in")
+
+    def wait_for_inbox(self, seconds: float = 30.0) -> None:
+        wait_until(self._inbox.exists, seconds, "the memory source")
+
+    def put(self, text: str) -> None:
+        """Hands documents to the memory source, in the place of those before."""
+        self._socket.sendto(text.encode(), str(self._inbox))
 
     def after(self, moment: float, seconds: float = 30.0) -> Ack:
         """The first that was published after `moment`. Raises ProcessFailedError if none comes in time."""
@@ -37,11 +51,11 @@ class Acks:
         while (left := deadline - time.monotonic()) > 0:
             self._socket.settimeout(left)
             try:
-                found = json.loads(self._socket.recv(4096))
+                found = Ack(**json.loads(self._socket.recv(4096)))
             except TimeoutError:
                 break
-            if found["published"] >= moment:
-                return Ack(found["revision"], found["published"], found["settled"])
+            if found.published >= moment:
+                return found
         raise ProcessFailedError(f"nothing was published and confirmed within {seconds:g} s")
 
     def drain(self) -> int:

@@ -36,7 +36,7 @@ class Trials:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A file's new text, and what an answer holds from then on."""
+    """A file's new text (or the memory source's, without a file), and what an answer holds from then on."""
 
     file: str
     text: str
@@ -70,6 +70,11 @@ def _endpoint(town: Town, number: int) -> Change:
     return Change("moving.yaml", documents.endpoint_slice("service-0", [port]), answer)
 
 
+def _endpoint_by_hand(town: Town, number: int) -> Change:
+    """The same, by the memory source."""
+    return replace(_endpoint(town, number), file="")
+
+
 def _route_apart(town: Town, number: int) -> Change:
     return Change("route-0.yaml", town.route(0, header=f"v{number}"), f"x-bench: v{number}\r\n".encode())
 
@@ -84,6 +89,7 @@ def _one_in_one(town: Town, number: int) -> Change:
 
 CASES = (
     Case("endpoint", "an endpoint, in a file, among 1,000 services", 15, (1000, 30), _thousand, True, _endpoint),
+    Case("memory", "an endpoint, by the memory source", 15, (1000, 30), _thousand, True, _endpoint_by_hand),
     Case("route", "one route in a file of its own, among 1,000", 100, (1000, 30), _thousand, True, _route_apart),
     Case("route-10000", "the same among 10,000", 250, (1000, 20), _ten_thousand, True, _route_apart),
     Case("file", "one file of 1,000 routes, all of them changed", 600, (1000, 10), _thousand, False, _all_in_one),
@@ -128,6 +134,9 @@ def _trials(stage: Stage, case: Case, upstream: contenders.Upstream, count: int,
     chance = random.Random(1)
     trials = Trials()
     with _running(stage, folder) as (running, acks):
+        if case.key == "memory":
+            acks.wait_for_inbox()
+            acks.put(documents.endpoint_slice("service-0", [town.upstream]))
         running.wait_for(listen, town.path(0), town.hostname(0))
         acks.quiet(1.0)
         probe = Probe(listen, town.hostname(0), town.path(0))
@@ -137,9 +146,10 @@ def _trials(stage: Stage, case: Case, upstream: contenders.Upstream, count: int,
                 acks.drain()
                 change = case.change(town, number)
                 began = time.monotonic()
-                documents.put(folder / change.file, change.text)
+                _make(change, folder, acks)
                 answered = probe.until(change.answer)
                 ack = acks.after(began)
+                began = began if change.file else ack.put
                 trials.published.append((ack.published - began) * 1e3)
                 trials.acked.append((ack.settled - began) * 1e3)
                 trials.answered.append((answered - began) * 1e3)
@@ -150,6 +160,13 @@ def _trials(stage: Stage, case: Case, upstream: contenders.Upstream, count: int,
     return trials
 
 
+def _make(change: Change, folder: Path, acks: Acks) -> None:
+    if change.file:
+        documents.put(folder / change.file, change.text)
+    else:
+        acks.put(change.text)
+
+
 def _write(town: Town, folder: Path, case: Case) -> None:
     town.write(folder, apart=case.apart)
     if not case.apart:
@@ -157,8 +174,9 @@ def _write(town: Town, folder: Path, case: Case) -> None:
         documents.put(folder / "gateway.yaml", town.gateway())
         documents.put(folder / "services.yaml", town.all_services())
         documents.put(folder / "routes.yaml", town.all_routes())
-    if case.key.startswith("endpoint"):  # the Service and its slice apart
+    if case.change in (_endpoint, _endpoint_by_hand):  # the Service and its slice apart
         documents.put(folder / "service-0.yaml", documents.service("service-0"))
+    if case.change is _endpoint:
         documents.put(folder / "moving.yaml", documents.endpoint_slice("service-0", [town.upstream]))
 
 
@@ -173,4 +191,3 @@ def _running(stage: Stage, folder: Path) -> Iterator[tuple[Sampan, Acks]]:
         running.stop()
     finally:
         acks.close()
-        acks.path.unlink()
