@@ -132,7 +132,7 @@ def test_label_selectors_select_as_in_kubernetes() -> None:
 def test_nothing_can_be_changed() -> None:
     service = Service.model_validate({"selector": {"a": "b"}, "ports": [{"port": 1}]})
     with pytest.raises(ValidationError):
-        service.type = "ExternalName"
+        service.type = "ExternalName"  # type: ignore[misc]
     with pytest.raises(TypeError):
         service.selector["a"] = "c"  # type: ignore[index]
     with pytest.raises(TypeError):
