@@ -8,13 +8,13 @@ exactly: Envoy compares fractions and weights with the same random number.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from sampan.compile.cors import cors_filter, cors_policy
 from sampan.compile.filters import HttpFilter
-from sampan.compile.headers import fill_request, fill_response, then
+from sampan.compile.headers import fill_request, fill_response, then, without_host
 from sampan.compile.hooks import Hooks, RouteFill
 from sampan.compile.matches import MILLION, authority_with_port_body, fraction_body
 from sampan.compile.paths import fill_redirect, fill_rewrite
@@ -103,10 +103,13 @@ def _named(action: Action) -> Any:
     return route
 
 
-def _headers(message: Any, action: Action, share: Share) -> None:
-    """The rule's changes and then the backend's, on a Route or a weighted cluster."""
-    fill_request(message, then(action.request_headers, share.request_headers))
-    fill_response(message, then(action.response_headers, share.response_headers))
+def _headers(message: Any, action: Action, share: Share) -> str:
+    """The rule's changes, then the backend's, on a Route or a weighted cluster. Gives the Host that they set, or ""."""
+    request, host = without_host(then(action.request_headers, share.request_headers))
+    response, _ = without_host(then(action.response_headers, share.response_headers))
+    fill_request(message, request)
+    fill_response(message, response)
+    return host
 
 
 # ---- forwarding
@@ -116,17 +119,18 @@ def _forward(action: Action, shares: Sequence[Share], target: Forward) -> RouteF
     route = _named(action)
     forward = route.route
     if len(shares) == 1:
-        _headers(route, action, shares[0])
+        host = _headers(route, action, shares[0])
         forward.cluster = target.upstream
     else:
-        _weights(route, action, shares)
+        host = _weights(route, action, shares)
     forward.timeout.SetInParent()  # none; without the field Envoy's own 15 s would cut uploads and streams
     if target.rewrite is not None:
-        if target.rewrite.hostname:
-            forward.host_rewrite_literal = target.rewrite.hostname
-            forward.append_x_forwarded_host = True  # so that the backend can still know what was asked for
+        host = target.rewrite.hostname or host
         if target.rewrite.path is not None:
             fill_rewrite(forward, target.rewrite.path)
+    if host:
+        forward.host_rewrite_literal = host
+        forward.append_x_forwarded_host = True  # so that the backend can still know what was asked for
     for mirror in (*action.mirrors, *shares[0].mirrors):
         _mirror(forward.request_mirror_policies.add(), mirror)
     fill = RouteFill(action, route, forward)
@@ -135,17 +139,18 @@ def _forward(action: Action, shares: Sequence[Share], target: Forward) -> RouteF
     return fill
 
 
-def _weights(route: Any, action: Action, shares: Sequence[Share]) -> None:
+def _weights(route: Any, action: Action, shares: Sequence[Share]) -> str:
+    """Gives the Host that all of them set, or ""."""
     alike = not any(share.request_headers or share.response_headers for share in shares)
-    if alike:
-        _headers(route, action, shares[0])
+    host = _headers(route, action, shares[0]) if alike else ""
     for share in shares:
         assert isinstance(share.target, Forward)
         cluster = route.route.weighted_clusters.clusters.add()
         cluster.name = share.target.upstream
         cluster.weight.value = share.weight
-        if not alike:
-            _headers(cluster, action, share)
+        if not alike and (own := _headers(cluster, action, share)):
+            cluster.host_rewrite_literal = own
+    return host
 
 
 def _mirror(policy: Any, mirror: Mirror) -> None:
@@ -167,11 +172,12 @@ def _respond(route: Any, status: int, grpc: bool) -> None:
 
 
 def _redirects(action: Action, route: Any, target: Redirect) -> Sequence[tuple[bytes, RouteFill]]:
-    """A new scheme without a port means that scheme's own port, but Envoy keeps a port that the request's Host names.
-    A Route before the plain one catches those requests and puts the port there."""
-    _redirect(route.redirect, target)
+    """A scheme's own port is better left out, but Envoy keeps a port that the request's Host names. A Route before the
+    plain one catches those requests and puts the port there."""
+    implied = target.scheme in PORTS and target.port in (None, PORTS[target.scheme])
+    _redirect(route.redirect, replace(target, port=None) if implied else target)
     plain = (b"", RouteFill(action, route, None))
-    if target.port is not None or target.hostname or target.scheme not in PORTS:
+    if not implied or target.hostname:
         return (plain,)
     with_port = protos.route.Route()
     with_port.CopyFrom(route)

@@ -16,7 +16,6 @@ from sampan.compile.routes import CompiledTable, Part, Refused, compile_table
 from sampan.compile.secrets import certificate_row, trust_row
 from sampan.compile.settings import Settings
 from sampan.compile.streams import goes_nowhere
-from sampan.compile.transport import used_trust
 from sampan.envoy import types
 from sampan.envoy.table import Row, Rows, Table, row
 from sampan.model.names import Ref
@@ -123,11 +122,15 @@ class _Run:
         return compiled.rows
 
     def _secrets(self) -> Iterable[Row]:
-        rows = [self._memo.certificates.of(item, certificate_row) for item in self._plan.certificates.values()]
-        validations = [chain.tls.client_validation for chain in _chains(self._plan) if chain.tls is not None]
-        trust = [validation.trust for validation in validations if validation is not None]
-        trust += [upstream.tls.trust for upstream in self._plan.upstreams.values() if upstream.tls is not None]
-        return [*rows, *(trust_row([self._plan.trust[name] for name in names]) for names in used_trust(trust))]
+        """Those that some listener or cluster names: Envoy would not even ask for others."""
+        doors = [chain.tls for chain in _chains(self._plan) if chain.tls is not None]
+        backs = [upstream.tls for upstream in self._plan.upstreams.values() if upstream.tls is not None]
+        names = {name for tls in doors for name in tls.certificates} | {tls.certificate for tls in backs}
+        trust = {tls.client_validation.trust for tls in doors if tls.client_validation} | {tls.trust for tls in backs}
+        certificates = (self._plan.certificates[name] for name in sorted(names - {""}))
+        rows = [self._memo.certificates.of(item, certificate_row) for item in certificates]
+        rows += [trust_row([self._plan.trust[name] for name in bundles]) for bundles in sorted(trust - {()})]
+        return rows
 
 
 def _by_name(rows: Iterable[Row]) -> Rows:

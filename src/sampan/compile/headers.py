@@ -7,10 +7,13 @@ backend are put together here (`then`) and stand in one message.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sampan.envoy import protos
 from sampan.model.plan import HeaderChanges
+
+HOST = "host"
 
 
 def fill_request(message: Any, changes: HeaderChanges) -> None:
@@ -33,6 +36,22 @@ def then(first: HeaderChanges, second: HeaderChanges) -> HeaderChanges:
         add=(*_without(first.add, gone), *second.add),
         remove=(*first.remove, *second.remove),
     )
+
+
+def without_host(changes: HeaderChanges) -> tuple[HeaderChanges, str]:
+    """The changes but those of Host, and the Host that they set ("" if none). Envoy refuses a Route that changes Host
+    as a header: setting it is a host rewrite, adding or removing it means nothing."""
+    if not any(name.lower() == HOST for name in _names(changes)):
+        return changes, ""
+    host = next((value for name, value in reversed(changes.set) if name.lower() == HOST), "")
+    remove = tuple(name for name in changes.remove if name.lower() != HOST)
+    only_host = {HOST}
+    kept = replace(changes, set=_without(changes.set, only_host), add=_without(changes.add, only_host), remove=remove)
+    return kept, host
+
+
+def _names(changes: HeaderChanges) -> tuple[str, ...]:
+    return (*changes.remove, *(name for name, _ in (*changes.set, *changes.add)))
 
 
 def _without(pairs: tuple[tuple[str, str], ...], names: set[str]) -> tuple[tuple[str, str], ...]:

@@ -68,7 +68,8 @@ def compile_chain(application: HttpApplication | TcpApplication, hooks: Hooks, k
     else:
         fill = stream(application, hooks)
     message = protos.listener.FilterChain(name=key.name)
-    message.filter_chain_match.server_names.extend(key.server_names)
+    if key.server_names:
+        message.filter_chain_match.server_names.extend(key.server_names)
     if key.tls is not None:
         fill_downstream(message.transport_socket, key.tls)
         message.transport_socket_connect_timeout.seconds = HANDSHAKE_SECONDS

@@ -3,7 +3,6 @@ touches no listener and no cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -88,8 +87,3 @@ def _pack(socket: Any, context: Any) -> None:
 @cache
 def _versions() -> dict[str, int]:
     return {"1.2": protos.tls.TlsParameters.TLSv1_2, "1.3": protos.tls.TlsParameters.TLSv1_3}
-
-
-def used_trust(bundles: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-    """Each combination of trust bundles once, in a fixed order."""
-    return tuple(sorted({tuple(names) for names in bundles if names}))

@@ -89,6 +89,23 @@ def test_headers(start: Any, backend: Any, shop: Any) -> None:
     assert by_backend == {"a": "backend", "b": "rule"}
 
 
+def test_host_as_a_header(start: Any, backend: Any, shop: Any) -> None:
+    """Setting Host is a host rewrite, for the rule or for one backend; removing it means nothing."""
+    shop.upstream("a", backend("a").endpoint)
+    shop.upstream("b", backend("b").endpoint)
+    changes = HeaderChanges(set=(("Host", "inner.example.com"), ("x-a", "b")), remove=("host",))
+    single = shop.action("single", Share(1, Forward("a")), request_headers=changes, response_headers=changes)
+    both = shop.action("both", Share(1, Forward("a"), request_headers=changes), Share(1, Forward("b")))
+    envoy = start(shop.plan(Entry(prefix("/single"), single), Entry(prefix("/both"), both)), shop.groups)
+    headers = envoy.request("/single").seen["headers"]
+    assert (headers["host"], headers["x-a"]) == ("inner.example.com", "b")
+    by_backend = {}
+    while len(by_backend) < 2:
+        seen = envoy.request("/both").seen
+        by_backend[seen["name"]] = seen["headers"]["host"]
+    assert by_backend == {"a": "inner.example.com", "b": "shop.example.com"}
+
+
 def test_added_headers_are_kept_apart(start: Any, backend: Any, shop: Any) -> None:
     taken = backend("a")
     shop.upstream("a", taken.endpoint)

@@ -66,6 +66,8 @@ def test_full_path(start: Any, backend: Any, shop: Any) -> None:
 REDIRECTS = (
     (Redirect(301, scheme="https"), "shop.example.com", "https://shop.example.com/r/x?q=1"),
     (Redirect(302, scheme="https"), "shop.example.com:8080", "https://shop.example.com:443/r/x?q=1"),
+    (Redirect(302, scheme="https", port=443), "shop.example.com", "https://shop.example.com/r/x?q=1"),
+    (Redirect(302, scheme="https", hostname="a.org", port=443), "shop.example.com:80", "https://a.org/r/x?q=1"),
     (Redirect(302, scheme="https"), "[::1]:8080", "https://[::1]:443/r/x?q=1"),
     (Redirect(302, scheme="https", port=8443), "shop.example.com:8080", "https://shop.example.com:8443/r/x?q=1"),
     (Redirect(303, hostname="other.example.com"), "shop.example.com:8080", "http://other.example.com/r/x?q=1"),
