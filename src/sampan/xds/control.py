@@ -252,6 +252,10 @@ class Control:
         self._streams[stream] = None
         return stream
 
+    def knows(self, stream: Stream) -> bool:
+        """Whether the stream was opened and not closed."""
+        return stream in self._streams
+
     def close(self, stream: Stream) -> None:
         """The stream is over."""
         if stream not in self._streams:

@@ -16,7 +16,7 @@ import grpc.aio
 from sampan.xds.control import Control, Stream
 from sampan.xds.message import BadRequestError
 
-WRITE_TIMEOUT = 30.0  # seconds; a proxy that takes nothing for that long is cut off and may come back
+WRITE_TIMEOUT = 30.0  # seconds; a proxy that takes nothing for that long does not count as connected
 MESSAGE_LIMIT = 64 * 1024 * 1024  # a reconnecting proxy sends about 54 bytes for each name it has
 PATH_LIMIT = 103  # bytes; sockaddr_un has 108 on Linux and 104 on macOS, with a closing NUL
 _SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -129,17 +129,34 @@ class _Handler:
         try:
             async with asyncio.TaskGroup() as group:
                 reader = group.create_task(_read(stream, context))
-                try:
-                    await _write(stream, context)
-                except TimeoutError:
-                    failure = "the proxy takes no responses"
+                await self._write(stream, context)
                 reader.cancel()
-            if not failure and not reader.cancelled():
+            if not reader.cancelled():
                 failure = reader.result()
         finally:
             self._control.close(stream)
         if failure:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, failure)
+
+    async def _write(self, stream: Stream, context: Any) -> None:
+        """One write at a time, awaited: a slow proxy has a set of dirty names, not a queue of messages."""
+        while not stream.ended:
+            stream.wake.clear()
+            body = stream.next_response()
+            if body is None:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(stream.delay()):
+                        await stream.wake.wait()
+                continue
+            # gRPC has no way to break off a write. Until a proxy that stalls takes it, nobody waits for that proxy;
+            # then the stream ends, and the proxy comes back and says what it has.
+            stalled = asyncio.get_running_loop().call_later(WRITE_TIMEOUT, self._control.close, stream)
+            try:
+                await context.write(body)
+            finally:
+                stalled.cancel()
+            if not self._control.knows(stream):
+                return
 
 
 async def _read(stream: Stream, context: Any) -> str | None:
@@ -154,17 +171,3 @@ async def _read(stream: Stream, context: Any) -> str | None:
         return str(error)
     finally:
         stream.end()
-
-
-async def _write(stream: Stream, context: Any) -> None:
-    """One write at a time, awaited: a slow proxy has a set of dirty names, not a queue of messages."""
-    while not stream.ended:
-        stream.wake.clear()
-        body = stream.next_response()
-        if body is not None:
-            async with asyncio.timeout(WRITE_TIMEOUT):
-                await context.write(body)
-            continue
-        with suppress(TimeoutError):
-            async with asyncio.timeout(stream.delay()):
-                await stream.wake.wait()

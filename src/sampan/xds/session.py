@@ -16,25 +16,17 @@ On each type there is at most one unanswered response; until its answer, changes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from enum import Enum
 
 from sampan.envoy.table import Row, Table
 from sampan.envoy.types import CLUSTER, ENDPOINT, LISTENER, PUSH_ORDER, ROUTE, SECRET
 from sampan.xds.events import Acked, Event, GaveUp, Refused, Verdict, Verdicts
 from sampan.xds.feed import Feed, Sent
 from sampan.xds.message import Node, Request, children, refused_names, response
+from sampan.xds.rounds import UPSTREAM_TYPES, Phase, Round
 
 Names = Mapping[str, Iterable[str]]
 Stub = Callable[[str, str], Row | None]
 """What to answer for a (type, name) that was asked for and is in no Table; None: say that it does not exist."""
-
-_UPSTREAM = (CLUSTER, ENDPOINT, SECRET)
-
-
-class Phase(Enum):
-    IDLE = "idle"
-    UPSTREAM = "clusters, endpoints, secrets"
-    DOWNSTREAM = "listeners, routes"
 
 
 def no_stub(_type: str, _name: str) -> Row | None:
@@ -56,16 +48,13 @@ class Session:
         self.events: list[Event] = []
         self.feeds = {type_url: Feed(type_url) for type_url in PUSH_ORDER}
         self.verdicts = verdicts
-        self._stub, self._hold, self._linger, self._keep = stub, hold, linger, keep
-        self._phase = Phase.IDLE
-        self._deadline = 0.0
+        self._stub, self._linger, self._keep = stub, linger, keep
+        self._round = Round(hold)
         self._table: Table | None = None  # what this round brings over
         self._revision = 0  # the revision of it
-        self._round = 0  # the oldest revision that this round brings
         self._latest: tuple[Table, int] | None = None  # for the next round
         self._waiting_since = 0  # the oldest revision that waits for it
         self._changed: dict[str, set[str]] = {}  # its names that differ
-        self._awaited: dict[tuple[str, str], int] = {}  # with the revision that waits for them
         self._nonce = 0
 
     # What the control plane wants
@@ -76,7 +65,7 @@ class Session:
             self._waiting_since = revision
         self._latest = (table, revision)
         self._note(changed)
-        if self._phase is Phase.IDLE:
+        if self._round.phase is Phase.IDLE:
             self._start(now)
 
     def offer_rows(self, table: Table, changed: Names, revision: int, now: float) -> None:
@@ -100,9 +89,9 @@ class Session:
 
     def withdraw(self) -> None:
         """The scope is no more: the proxy keeps what it has and is sent nothing."""
-        self._table, self._latest, self._revision, self._phase = None, None, 0, Phase.IDLE
+        self._table, self._latest, self._revision = None, None, 0
         self._changed.clear()
-        self._awaited.clear()
+        self._round.stop()
 
     @property
     def settled(self) -> int:
@@ -112,19 +101,19 @@ class Session:
         if any(self._table.of(type_url) and not self.feeds[type_url].subscribed for type_url in (CLUSTER, LISTENER)):
             return 0  # a proxy asks for its listeners only when its clusters are ready
         open_ = [oldest for feed in self.feeds.values() if (oldest := feed.oldest) is not None]
-        return max(0, min([self._revision + 1, *open_, *self._awaited.values()]) - 1)
+        return max(0, min([self._revision + 1, *open_, *self._round.awaited.values()]) - 1)
 
     @property
     def complete(self) -> bool:
         """Between rounds, with everything asked for: what the proxy has is a whole configuration."""
-        idle = self._phase is Phase.IDLE or (self._phase is Phase.DOWNSTREAM and self._sent_all and not self._awaited)
-        return idle and self._latest is None and self.settled > 0
+        over = self._round.phase is Phase.DOWNSTREAM and self._sent_all and not self._round.awaited
+        return (over or self._round.phase is Phase.IDLE) and self._latest is None and self.settled > 0
 
     def wake_at(self) -> float | None:
         """When something is due without any request; None if nothing is."""
         times = [due for feed in self.feeds.values() for due in feed.condemned.values()]
-        if self._sent_all and self._waited_for:
-            times.append(self._deadline)
+        if self._sent_all and self._round.blocking:
+            times.append(self._round.deadline)
         return min(times, default=None)
 
     # What the proxy says
@@ -161,18 +150,19 @@ class Session:
         if self._table is None:
             feed.mark((name for name in names if name not in initial), 0, forced=True)
             return
-        if self._phase is Phase.IDLE and first:
-            self._enter(Phase.UPSTREAM, now)
+        if self._round.phase is Phase.IDLE and first:
+            self._round.enter(Phase.UPSTREAM, now)
         if self._keep and initial:
             feed.mark((name for name in names if name not in initial), self._revision, forced=True)
             return
         look = {*names, *initial}
         if newly_wildcard:
             look |= self._table.of(feed.type).keys()
-        self._mark(feed, look, self._revision, awaited=self._phase is Phase.UPSTREAM)
+        self._mark(feed, look, self._revision, awaited=self._round.phase is Phase.UPSTREAM)
         fresh = [name for name in names if name not in initial or name in feed.owed]
         feed.mark(fresh, self._revision, forced=True)
-        self._progress(now, any((feed.type, name) in self._awaited for name in names))
+        if any((feed.type, name) in self._round.awaited for name in names):
+            self._round.progress(now)
         if first and feed.type == LISTENER:
             # A proxy that comes back asks for the routes of the listeners it has; only then we know what they use.
             self._await_children(row for name in initial if (row := self._table.get(LISTENER, name)))
@@ -185,13 +175,14 @@ class Session:
             if verdict is not None and verdict.version != row.version and verdict.good is not row:
                 del self.verdicts[feed.type, row.name]
             if row.name not in feed.dirty and row.name not in feed.owed:
-                self._arrived(feed.type, row.name, now)
+                self._round.arrived((feed.type, row.name), now)
         for name in removed:
             feed.known.pop(name, None)
             feed.expelled.discard(name)
             if self._row(feed.type, name)[0] is None:  # else it came back while its removal was on the way
-                self._arrived(feed.type, name, now)
-        self._progress(now, feed.type == CLUSTER)
+                self._round.arrived((feed.type, name), now)
+        if feed.type == CLUSTER:
+            self._round.progress(now)
 
     def _refuse(self, feed: Feed, sent: Sent, error: str, now: float) -> None:
         """Finds out which resources are bad: Envoy names them, or there is only one, or the response goes out again in
@@ -200,7 +191,7 @@ class Session:
         bad = refused_names(feed.type, error, rows)
         if not bad and len(rows) + len(sent.removed) > 1:
             feed.split(sent)
-            self._progress(now, True)
+            self._round.progress(now)
             return
         bad = bad or frozenset(rows)
         for name in bad:
@@ -208,9 +199,9 @@ class Session:
             known = self.verdicts.get((feed.type, name))
             good = before if isinstance(before, Row) else known.good if known else None
             self.verdicts[feed.type, name] = Verdict(rows[name].version, error, good)
-            self._arrived(feed.type, name, now)
+            self._round.arrived((feed.type, name), now)
             for child in children(rows[name]):
-                self._arrived(*child, now)
+                self._round.arrived(child, now)
         self.events.append(Refused(feed.type, {name: rows[name].version for name in sorted(bad)}, error))
         self._confirm(feed, [row for name, row in rows.items() if name not in bad], sent.removed, now)
 
@@ -230,7 +221,7 @@ class Session:
     def _respond(self, feed: Feed) -> bytes | None:
         if self._table is None or feed.sent or not (feed.dirty or feed.parts):
             return None
-        if self._phase is Phase.UPSTREAM and feed.type not in _UPSTREAM:
+        if self._round.phase is Phase.UPSTREAM and feed.type not in UPSTREAM_TYPES:
             return None
         names, since = feed.take()
         rows, removed = self._contents(feed, names)
@@ -256,15 +247,15 @@ class Session:
                     rows.append(row)
                 else:
                     feed.known[name] = row
-                    self._awaited.pop((feed.type, name), None)
+                    self._round.waive((feed.type, name))
             elif name not in feed.known:
                 # Envoy waits with a cluster until its endpoints are there or said not to be; with a listener whose
                 # routes were refused it may wait.
                 if name in feed.names and (not withheld or feed.type == ENDPOINT):
                     removed.append(name)
-                self._awaited.pop((feed.type, name), None)
+                self._round.waive((feed.type, name))
             elif withheld:
-                self._awaited.pop((feed.type, name), None)
+                self._round.waive((feed.type, name))
             elif feed.type == LISTENER or name in feed.expelled:
                 removed.append(name)
             else:
@@ -288,11 +279,11 @@ class Session:
                 if type_url == ENDPOINT:
                     feed.owed.add(name)
                     if name in feed.names:
-                        feed.mark((name,), self._round)
+                        feed.mark((name,), self._round.since)
                 elif name in feed.known:
                     continue  # the proxy shares routes and secrets between those who use them
-                if self._phase is not Phase.IDLE:
-                    self._awaited.setdefault((type_url, name), self._round)
+                if self._round.phase is not Phase.IDLE:
+                    self._round.wait_for((type_url, name), self._round.since)
 
     # Rounds
 
@@ -301,14 +292,14 @@ class Session:
             return
         first = self._table is None
         self._table, self._revision = self._latest
-        self._round = self._waiting_since
+        self._round.since = self._waiting_since
         changed, self._latest, self._changed = self._changed, None, {}
-        self._enter(Phase.UPSTREAM, now)
+        self._round.enter(Phase.UPSTREAM, now)
         for feed in self.feeds.values():
             names = changed.get(feed.type, ())
             if first:
                 names = {*self._table.of(feed.type), *feed.known}
-            self._mark(feed, names, self._round, awaited=True)
+            self._mark(feed, names, self._round.since, awaited=True)
 
     def _mark(self, feed: Feed, names: Iterable[str], revision: int, awaited: bool = False) -> None:
         """Looks at names that may differ: what is there becomes dirty, what is gone leaves when its time has come.
@@ -323,37 +314,31 @@ class Session:
                 feed.stays(name)
                 fresh.append(name)
                 if awaited and feed.type in (ENDPOINT, SECRET):
-                    self._awaited.setdefault((feed.type, name), revision)
+                    self._round.wait_for((feed.type, name), revision)
             elif name not in feed.known or feed.type == LISTENER:
                 fresh.append(name)
             else:
                 feed.leaving.add(name)
         feed.mark(fresh, revision)
 
-    def _enter(self, phase: Phase, now: float) -> None:
-        self._phase = phase
-        self._deadline = now + self._hold
-
     def _advance(self, now: float) -> bool:
         """Whether the round went on, so that there may be more to send."""
-        if self._phase is Phase.IDLE:
+        if self._round.phase is Phase.IDLE:
             self._condemn(now)
             return False
         if not self._sent_all:
             return False
-        if waited := self._waited_for:
-            if now < self._deadline:
+        if self._round.blocking:
+            if now < self._round.deadline:
                 return False
-            self.events.append(GaveUp(tuple(sorted(waited))))
-            for resource in waited:
-                del self._awaited[resource]
-        if self._phase is Phase.UPSTREAM:
-            self._enter(Phase.DOWNSTREAM, now)
+            self.events.append(GaveUp(self._round.give_up()))
+        if self._round.phase is Phase.UPSTREAM:
+            self._round.enter(Phase.DOWNSTREAM, now)
             return True
         self._condemn(now)
-        self._phase = Phase.IDLE
+        self._round.phase = Phase.IDLE
         self._start(now)
-        return self._phase is Phase.UPSTREAM
+        return self._round.phase is Phase.UPSTREAM
 
     def _condemn(self, now: float) -> None:
         if self.feeds[LISTENER].subscribed:  # before that, we do not know what the proxy still uses
@@ -361,22 +346,9 @@ class Session:
                 feed.condemn(now + self._linger)
 
     @property
-    def _waited_for(self) -> list[tuple[str, str]]:
-        """What keeps this phase from ending."""
-        return [key for key in self._awaited if self._phase is Phase.DOWNSTREAM or key[0] in _UPSTREAM]
-
-    @property
     def _sent_all(self) -> bool:
         """In a round, and every response of the phase's own types is answered."""
-        if self._phase is Phase.IDLE:
+        if self._round.phase is Phase.IDLE:
             return False
-        types = (CLUSTER,) if self._phase is Phase.UPSTREAM else (CLUSTER, LISTENER, ROUTE)
+        types = (CLUSTER,) if self._round.phase is Phase.UPSTREAM else (CLUSTER, LISTENER, ROUTE)
         return all(self.feeds[type_url].clean for type_url in types)
-
-    def _arrived(self, type_url: str, name: str, now: float) -> None:
-        if self._awaited.pop((type_url, name), None) is not None:
-            self._progress(now, True)
-
-    def _progress(self, now: float, made: bool) -> None:
-        if made:
-            self._deadline = now + self._hold

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -123,7 +124,9 @@ class Keeper:
         self._control = control
         self._interval = interval
         self._noted: set[str] = set()
+        self._pending: dict[str, Table | None] = {}
         self._wake = asyncio.Event()
+        self._writing = threading.Lock()
         control.observe(self._observe)
 
     async def run(self) -> None:
@@ -132,37 +135,43 @@ class Keeper:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                for scope, rows in list(self._due()):
-                    await asyncio.to_thread(self._write, scope, rows)
-                if self._noted:
-                    self._wake.set()
+                self._gather()
+                while self._pending:
+                    await asyncio.to_thread(self._write)
                 await asyncio.sleep(self._interval)
         finally:
-            for scope, rows in self._due():
-                self._write(scope, rows)
+            self._gather()
+            self._write()  # waits for a write that goes on in the thread
+            while self._pending:
+                self._write()
 
     def _observe(self, notice: Notice) -> None:
         if isinstance(notice.what, Acked | Retired):
             self._noted.add(notice.scope)
             self._wake.set()
 
-    def _due(self) -> Iterator[tuple[str, Table | None]]:
+    def _gather(self) -> None:
         """What to write now: a Table, or None for a scope that is gone. A scope in a round stays noted."""
         noted, self._noted = self._noted, set()
         for scope in noted:
             if not self._control.revision(scope):
-                yield scope, None
+                self._pending[scope] = None
             elif (rows := self._control.good(scope)) is not None:
-                yield scope, rows
+                self._pending[scope] = rows
             elif self._control.connected(scope):
                 self._noted.add(scope)
+                self._wake.set()
 
-    def _write(self, scope: str, rows: Table | None) -> None:
-        try:
-            if rows is None:
-                remove(self._folder, scope)
-            else:
-                write(self._folder, scope, rows)
-            self.problem = ""
-        except OSError as error:
-            self.problem = f"cannot keep the last configuration of {scope}: {error}"
+    def _write(self) -> None:
+        with self._writing:
+            if not self._pending:
+                return
+            scope, rows = self._pending.popitem()
+            try:
+                if rows is None:
+                    remove(self._folder, scope)
+                else:
+                    write(self._folder, scope, rows)
+                self.problem = ""
+            except OSError as error:
+                self.problem = f"cannot keep the last configuration of {scope}: {error}"
