@@ -15,7 +15,7 @@ from sampan.model.meta import Object
 from sampan.model.names import CORE, DISCOVERY, SAMPAN, Ref, resource_name
 from sampan.model.plan import Endpoint, EndpointGroup, Upstream
 from sampan.model.snapshot import Change, IndexKey, Snapshot
-from sampan.resolve.index import SERVICE_NAME_LABEL, backends_in, slices_of
+from sampan.resolve.index import SERVICE_NAME_LABEL, backends_labelled, services_selecting, slices_of
 
 State = Literal["ready", "draining", "down"]
 
@@ -59,13 +59,9 @@ def has_names(world: World, owner: Ref) -> bool:
         return False
     if isinstance(found.spec, Backend):
         return _names_in(found.spec)
-    service: Service = found.spec
     if any(item.spec.address_type == "FQDN" for item in world.bucket(slices_of(owner.namespace, owner.name))):
         return True
-    return bool(service.selector) and any(
-        _names_in(item.spec) and selects(service, item.meta.labels)
-        for item in world.bucket(backends_in(owner.namespace))
-    )
+    return any(_names_in(item.spec) for item in selected(world, found))
 
 
 def _names_in(backend: Backend) -> bool:
@@ -83,6 +79,16 @@ def selects(service: Service, labels: Mapping[str, str]) -> bool:
     return bool(service.selector) and all(labels.get(key) == value for key, value in service.selector.items())
 
 
+def selected(world: World, found: Object) -> list[Object]:
+    """The Backends that a Service takes, found through the rarest label of its selector."""
+    service: Service = found.spec
+    if not service.selector:
+        return []
+    namespace = found.ref.namespace
+    buckets = [world.bucket(backends_labelled(namespace, *label)) for label in service.selector.items()]
+    return [item for item in min(buckets, key=len) if selects(service, item.meta.labels)]
+
+
 def _of_service(world: World, found: Object, number: int) -> Iterator[Endpoint]:
     service: Service = found.spec
     port = service_port(service, number)
@@ -90,10 +96,9 @@ def _of_service(world: World, found: Object, number: int) -> Iterator[Endpoint]:
         return
     for item in world.bucket(slices_of(found.ref.namespace, found.ref.name)):
         yield from _of_slice(item.spec, port, service.publish_not_ready_addresses)
-    if service.selector:
-        for item in world.bucket(backends_in(found.ref.namespace)):
-            if selects(service, item.meta.labels) and _goes_with(item.spec, port):
-                yield from _of_backend(item.spec)
+    for item in selected(world, found):
+        if _goes_with(item.spec, port):
+            yield from _of_backend(item.spec)
 
 
 def _goes_with(backend: Backend, port: ServicePort) -> bool:
@@ -174,8 +179,8 @@ def _touched_by_backend(
     groups.add(group_name(ref, 0))
     items = [item for item in (before, after) if item is not None]
     for world in worlds:
-        for found in world.of_kind(CORE, "Service"):
-            if found.ref.namespace == ref.namespace and any(selects(found.spec, item.meta.labels) for item in items):
+        for item in items:
+            for found in _selecting(world, item):
                 groups.update(group_name(found.ref, port.port) for port in found.spec.ports)
     if before is None or after is None or before.meta.annotations != after.meta.annotations:
         return True
@@ -183,6 +188,14 @@ def _touched_by_backend(
         return True
     settings = {"endpoints": (), "port": None}
     return bool(before.spec.model_copy(update=settings) != after.spec.model_copy(update=settings))
+
+
+def _selecting(world: Snapshot, backend: Object) -> Iterator[Object]:
+    """The Services that take a Backend."""
+    for label in backend.meta.labels.items():
+        for found in world.bucket(services_selecting(backend.ref.namespace, *label)):
+            if selects(found.spec, backend.meta.labels):
+                yield found
 
 
 def _groups_of_service(ref: Ref, before: Object | None, after: Object | None) -> Iterator[str]:

@@ -9,27 +9,25 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from operator import itemgetter
 from typing import Any
 
 from sampan.model import codes, diagnostic
 from sampan.model.diagnostic import Diagnostic
 from sampan.model.names import GATEWAY_API, SAMPAN, Ref
-from sampan.model.plan import Certificate, Plan, TrustBundle, Upstream, View
+from sampan.model.plan import Plan, View
 from sampan.model.policy import PolicyKind
 from sampan.model.snapshot import Snapshot
 from sampan.model.status import ParentStatus, Status
 from sampan.resolve.backends import UpstreamFacts, UpstreamKey, upstream
 from sampan.resolve.conditions import ACCEPTED, not_accepted
 from sampan.resolve.frames import Frame, frame, gateway_status
+from sampan.resolve.gateway_state import GatewayState
 from sampan.resolve.gateways import class_status
 from sampan.resolve.listeners import ROUTE_KINDS
 from sampan.resolve.policies import kinds_by_name
 from sampan.resolve.resolution import Resolution
 from sampan.resolve.routes import RouteFacts, route_facts
-from sampan.resolve.sharing import field_values
-from sampan.resolve.sockets import Sockets
-from sampan.resolve.tables import Table, clashes
+from sampan.resolve.tables import clashes
 from sampan.resolve.units import Affects, Emission, Unit, UnitKey, Units
 from sampan.resolve.verdicts import is_policy, policy_status, verdict
 
@@ -63,38 +61,11 @@ def resolve(snapshot: Snapshot, policies: Sequence[PolicyKind], memo: Memo, *, n
     return memo.world(snapshot, policies).advance(snapshot, now)
 
 
-class _GatewayState:
-    """What is kept for one Gateway from one resolve to the next."""
-
-    def __init__(self) -> None:
-        self.tables: defaultdict[str, Table] = defaultdict(Table)
-        self.attached: Counter[str] = Counter()
-        self.sockets = Sockets()
-        self.upstreams: Mapping[str, Upstream] = {}
-        self.secured: dict[str, UpstreamFacts] = {}
-        self.plan: Plan | None = None
-
-    def change_upstreams(self, named: Mapping[str, UpstreamFacts | None]) -> None:
-        """By name, None for one that is not used any more. Those with TLS are also kept with what it needs."""
-        changed = dict(self.upstreams)
-        for name, facts in named.items():
-            self.secured.pop(name, None)
-            if facts is None:
-                changed.pop(name, None)
-                continue
-            changed[name] = facts.upstream
-            if facts.upstream.tls is not None:
-                self.secured[name] = facts
-        if changed.keys() != self.upstreams.keys():
-            changed = dict(sorted(changed.items(), key=itemgetter(0)))
-        self.upstreams = changed
-
-
 class _World:
     def __init__(self, snapshot: Snapshot, kinds: Mapping[str, PolicyKind]) -> None:
         self.units = Units(snapshot, kinds)
         self._routes: dict[Ref, RouteFacts] = {}
-        self._gateways: defaultdict[Ref, _GatewayState] = defaultdict(_GatewayState)
+        self._gateways: defaultdict[Ref, GatewayState] = defaultdict(GatewayState)
         self._uses: Counter[UpstreamKey] = Counter()
         self._policies: set[Ref] = set()
         self._affected: defaultdict[Ref, set[Ref]] = defaultdict(set)
@@ -260,7 +231,7 @@ class _World:
         for ref in self._stale_gateways:
             found: Frame | None = self.units.values.get((frame, ref))
             view = View(ref)
-            plan = self._plan(view, found) if found is not None else None
+            plan = self._gateways[ref].make_plan(view, found) if found is not None else None
             if plan is None:
                 plans.pop(view, None)
                 if ref not in self.units.snapshot.objects:
@@ -270,31 +241,6 @@ class _World:
         if plans == self._resolution.plans:
             return self._resolution.plans
         return dict(sorted(plans.items()))
-
-    def _plan(self, view: View, found: Frame) -> Plan | None:
-        if not any(found.served(door) for door in found.facts.doors):
-            return None
-        state = self._gateways[view.gateway]
-        certificates: dict[str, Certificate] = {}
-        trust: dict[str, TrustBundle] = {}
-        for tls in found.tls:
-            certificates.update((item.name, item) for item in tls.certificates)
-            trust.update((item.name, item) for item in tls.trust)
-        for facts in state.secured.values():
-            trust.update((item.name, item) for item in facts.trust)
-            if facts.certificate is not None:
-                certificates[facts.certificate.name] = facts.certificate
-        plan = Plan(
-            view,
-            state.sockets.make(found, state.tables),
-            state.upstreams,
-            dict(sorted(certificates.items())),
-            dict(sorted(trust.items())),
-        )
-        values = field_values(Plan)
-        if state.plan is None or values(state.plan) != values(plan):
-            state.plan = plan
-        return state.plan
 
     def _statuses(self) -> Mapping[Ref, Status]:
         if not (self._stale_statuses or self._stale_counts or self._stale_gateways):
