@@ -116,6 +116,7 @@ def test_get_nothing(sampan: Run, fake_api: Any) -> None:
     fake_api.answers["/v1/objects"] = {"items": []}
     listed = sampan("get", "svc")
     assert (listed.exit_code, listed.stdout, listed.stderr) == (0, "", "nothing found in namespace default\n")
+    assert sampan("get", "gc").stderr == "nothing found\n"
     named = sampan("get", "svc", "cart")
     assert named.exit_code == 1
     assert named.stderr.startswith("error: there is no service 'cart' in namespace default\n")

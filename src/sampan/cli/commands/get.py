@@ -63,7 +63,8 @@ def command(
         )
     _show(items, found, view, everywhere, single=bool(name) and not everywhere)
     if not items and not watch:
-        output.tell("nothing found" if everywhere else f"nothing found in namespace {namespace}")
+        somewhere = everywhere or (found is not None and not found.namespaced)
+        output.tell("nothing found" if somewhere else f"nothing found in namespace {namespace}")
     if watch:
         _follow(fetch, items, found, view, everywhere)
 
