@@ -14,8 +14,6 @@ from pydantic import Field
 from sampan.documents.kinds.references import PolicyTargetReference, target_mistakes
 from sampan.documents.kinds.shape import Mistake, Spec
 
-WORDS = {"Gateway": "a Gateway", "Service": "a Service", "Backend": "a Backend"}
-
 
 class Targeted(Spec):
     """Attached by `targetRefs` (GEP-713). More than one level may say something: field by field, the most specific
@@ -42,8 +40,10 @@ def misplaced(spec: Any, fields: Iterable[str], kinds: Iterable[str], why: str) 
     for field in fields:
         if getattr(spec, field) is not None:
             name = aliases[field].alias or field
-            target = f"{strangers[0].kind} '{strangers[0].name}'" + (
-                " (one listener)" if strangers[0].section_name else ""
-            )
-            places = " or ".join(WORDS.get(kind, kind) for kind in allowed)
-            yield Mistake(f"'{name}' is about {why}, which {target} does not decide", (name,), f"set it on {places}")
+            reason = f"'{name}' is about {why}, which {_words(strangers[0])} does not decide"
+            yield Mistake(reason, (name,), f"it can be set for {', '.join(allowed)}")
+
+
+def _words(target: PolicyTargetReference) -> str:
+    part = f"'{target.section_name}' of " if target.section_name else ""
+    return f"{part}{target.kind} '{target.name}'"

@@ -30,7 +30,9 @@ def route(value: RetrySettings, fill: RouteFill) -> None:
     policy.retriable_status_codes.extend(value.codes or ())
     if value.backoff:
         fill_duration(policy.retry_back_off.base_interval, value.backoff)
-        fill_duration(policy.retry_back_off.max_interval, value.backoff_max or 10 * value.backoff)
+        longest = value.backoff_max or 10 * value.backoff
+        # Envoy refuses less than the first; that it is less was said where the settings were merged.
+        fill_duration(policy.retry_back_off.max_interval, max(value.backoff, longest))
     policy.retry_host_predicate.append(_not_tried_yet())
     policy.host_selection_retry_max_attempts = RESELECTIONS
 

@@ -1,0 +1,15 @@
+"""A policy from outside, for tests: puts a regular expression into a route that only Envoy can judge."""
+
+from __future__ import annotations
+
+from raw_route_plugin.spec import RawRoute, RawRouteSettings
+from sampan.model.policy import Level, PolicyKind
+
+POLICY = PolicyKind(
+    kind="RawRoute",
+    spec=RawRoute,
+    settings=RawRouteSettings,
+    shipped=RawRouteSettings.model_construct(),
+    levels=frozenset({Level.ROUTE, Level.RULE}),
+    compiler="raw_route_plugin.envoy",
+)
