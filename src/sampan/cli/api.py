@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,19 +12,6 @@ from sampan.cli import state
 from sampan.cli.problem import UserError
 
 TIMEOUT_SECONDS = 30.0
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
 
 
 class Api:
@@ -80,11 +65,10 @@ class Api:
         return answer
 
     def _exchange(self, target: str) -> tuple[int, bytes]:
-        connection = _UnixConnection(state.api_socket(self.folder), self._timeout)
+        from sampan.cli import unix_http
+
         try:
-            connection.request("GET", target, headers={"accept": "application/json"})
-            response = connection.getresponse()
-            return response.status, response.read()
+            return unix_http.get(state.api_socket(self.folder), target, self._timeout)
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise NotRunningError(self.folder) from error
         except PermissionError as error:
@@ -93,10 +77,8 @@ class Api:
             ) from error
         except TimeoutError as error:
             raise UserError(f"the Sampan at {self.folder} did not answer within {self._timeout:g} s") from error
-        except (OSError, http.client.HTTPException) as error:
+        except OSError as error:
             raise UserError(f"the Sampan at {self.folder} hung up: {error}", "its log says why") from error
-        finally:
-            connection.close()
 
 
 class NotRunningError(UserError):
