@@ -16,7 +16,7 @@ from sampan.model.plan import Certificate, TrustBundle, UpstreamTls
 from sampan.model.status import Condition
 from sampan.resolve.conditions import ACCEPTED, RESOLVED_REFS, not_accepted, unresolved
 from sampan.resolve.references import authorities_at
-from sampan.resolve.targets import attached
+from sampan.resolve.targets import Attached
 from sampan.resolve.units import Reader, unit
 
 KIND = "BackendTLSPolicy"
@@ -76,11 +76,10 @@ def validated(reader: Reader, owner: Object, validation: BackendTLSValidation, a
     return TlsFacts(tls, tuple(trust.values()), resolved=fault or RESOLVED_REFS)
 
 
-def policy_for(reader: Reader, target: Ref, section: str) -> Ref | None:
+def policy_for(attached: Attached, section: str) -> Ref | None:
     """The BackendTLSPolicy in force for a Service's port (or a Backend): one for the port by its name goes first."""
-    winners = attached(reader, target).winners
-    named = winners.get((KIND, section)) if section else None
-    return named or winners.get((KIND, ""))
+    named = attached.winners.get((KIND, section)) if section else None
+    return named or attached.winners.get((KIND, ""))
 
 
 def is_tls_policy(ref: Ref) -> bool:

@@ -17,6 +17,7 @@ from sampan.resolve.endpoints import endpoints_of, group_name, has_names, servic
 from sampan.resolve.hints import did_you_mean, other_names
 from sampan.resolve.policies import affect, upstream_policies
 from sampan.resolve.references import certificate_at
+from sampan.resolve.targets import NONE_ATTACHED, Attached, attached
 from sampan.resolve.units import Reader, unit
 
 Wish = Literal["http", "grpc", "tcp", "passthrough"]
@@ -69,7 +70,8 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BackendFacts:
-    """A Service's port, or a Backend, as it is, whoever asks. `names` are the endpoints if they must be looked up."""
+    """A Service's port, or a Backend, as it is, whoever asks, with the policies attached to it. `names` are the
+    endpoints if they must be looked up; `section` is the port's name."""
 
     fault: Fault | None = None
     speaks: Speaks = ""
@@ -77,6 +79,7 @@ class BackendFacts:
     section: str = ""
     names: tuple[Endpoint, ...] = ()
     tls: TlsFacts | None = None
+    attached: Attached = NONE_ATTACHED
 
 
 class UpstreamKey(NamedTuple):
@@ -104,6 +107,8 @@ class Choice:
     upstream: UpstreamKey | None = None
     name: str = ""
     fault: Fault | None = None
+    attached: Attached = NONE_ATTACHED
+    section: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,7 +149,9 @@ def _of_service(reader: Reader, owner: Ref, service: Service, number: int) -> Ba
         )
     names = endpoints_of(reader, owner, number) if has_names(reader, owner) else ()
     wanted = port.app_protocol.lower()
-    return BackendFacts(None, _SPEAKS.get(wanted, ""), wanted in _NEEDS_TLS, port.name, names)
+    return BackendFacts(
+        None, _SPEAKS.get(wanted, ""), wanted in _NEEDS_TLS, port.name, names, None, attached(reader, owner)
+    )
 
 
 def _of_backend(reader: Reader, owner: Ref) -> BackendFacts:
@@ -165,14 +172,15 @@ def _of_backend(reader: Reader, owner: Ref) -> BackendFacts:
                 tls = TlsFacts(None)
             else:
                 tls = replace(tls, certificate=followed.value)
-    return BackendFacts(None, _BACKEND_SPEAKS[spec.protocol], False, spec.port.name if spec.port else "", names, tls)
+    section = spec.port.name if spec.port else ""
+    return BackendFacts(None, _BACKEND_SPEAKS[spec.protocol], False, section, names, tls, attached(reader, owner))
 
 
-def backend_tls(reader: Reader, owner: Ref, facts: BackendFacts) -> TlsFacts | None:
+def backend_tls(reader: Reader, facts: BackendFacts) -> TlsFacts | None:
     """TLS towards a backend, None for plain text. A Backend's own word goes before a policy."""
     if facts.tls is not None:
         return facts.tls
-    policy = policy_for(reader, owner, facts.section)
+    policy = policy_for(facts.attached, facts.section)
     return None if policy is None else reader.use(policy_tls, policy)
 
 
@@ -180,7 +188,7 @@ def backend_tls(reader: Reader, owner: Ref, facts: BackendFacts) -> TlsFacts | N
 def choice(reader: Reader, gateway: Ref, owner: Ref, port: int, wish: Wish) -> Choice:
     """Whether the backend can be used as wished, and which upstream that is."""
     facts = reader.use(backend_facts, owner, port)
-    affect(reader, owner, gateway)
+    affect(reader, facts.attached, gateway)
     if facts.fault is not None:
         return Choice(fault=facts.fault)
     if facts.speaks == "tcp" and wish in ("http", "grpc"):
@@ -188,14 +196,14 @@ def choice(reader: Reader, gateway: Ref, owner: Ref, port: int, wish: Wish) -> C
     if facts.speaks == "http1" and wish == "grpc" and not facts.needs_tls:
         return Choice(fault=_speaks_otherwise(owner, port, "speaks HTTP/1.1, and gRPC needs HTTP/2"))
     if wish != "passthrough":
-        tls = backend_tls(reader, owner, facts)
+        tls = backend_tls(reader, facts)
         if tls is not None and tls.tls is None:
             return Choice(fault=Fault("InvalidBackendTLS", f"TLS to {owner} cannot be had as asked", code=None))
         if tls is None and facts.needs_tls:
             fault = _speaks_otherwise(owner, port, "speaks TLS, and no BackendTLSPolicy says how to check it")
             return Choice(fault=fault)
     key = UpstreamKey(gateway, owner, port, _variant(facts, wish))
-    return Choice(key, key.name)
+    return Choice(key, key.name, None, facts.attached, facts.section)
 
 
 def _variant(facts: BackendFacts, wish: Wish) -> str:
@@ -226,7 +234,7 @@ def _speaks_otherwise(owner: Ref, port: int, words: str) -> Fault:
 def upstream(reader: Reader, key: UpstreamKey) -> UpstreamFacts:
     """The upstream of a Gateway, with the policies that it sees. Asked for good choices only."""
     facts = reader.use(backend_facts, key.owner, key.port)
-    tls_facts = None if key.variant == "passthrough" else backend_tls(reader, key.owner, facts)
+    tls_facts = None if key.variant == "passthrough" else backend_tls(reader, facts)
     tls = tls_facts.tls if tls_facts is not None else None
     certificate = None
     if tls is not None and tls_facts is not None:
@@ -244,7 +252,7 @@ def upstream(reader: Reader, key: UpstreamKey) -> UpstreamFacts:
         protocol or "http1",
         tls,
         facts.names,
-        upstream_policies(reader, key.gateway, key.owner, facts.section),
+        upstream_policies(reader, key.gateway, facts.attached, facts.section),
     )
     return UpstreamFacts(made, tls_facts.trust if tls_facts is not None else (), certificate)
 

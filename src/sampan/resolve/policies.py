@@ -142,9 +142,9 @@ def rule_layers(found: Attached, rule_name: str) -> tuple[Layer, ...]:
     return _layers(found, Level.ROUTE, Level.RULE, rule_name)
 
 
-def backend_layers(reader: Reader, owner: Ref, section: str) -> tuple[Layer, ...]:
+def backend_layers(found: Attached, section: str) -> tuple[Layer, ...]:
     """Of a Service (or Backend) and its port by name."""
-    return _layers(attached(reader, owner), Level.SERVICE, Level.SERVICE, section)
+    return _layers(found, Level.SERVICE, Level.SERVICE, section)
 
 
 def _layers(found: Attached, whole: Level, part: Level, section: str) -> tuple[Layer, ...]:
@@ -162,18 +162,17 @@ def _layers(found: Attached, whole: Level, part: Level, section: str) -> tuple[L
 @unit(tier=5)
 def listener_policies(reader: Reader, gateway: Ref, listener: str) -> Policies:
     """Of a listener, or of the whole Gateway where `listener` is ""."""
-    affect(reader, gateway, gateway)
+    affect(reader, attached(reader, gateway), gateway)
     return in_force(reader, "", gateway_layers(reader, gateway, listener))
 
 
-def upstream_policies(reader: Reader, gateway: Ref, owner: Ref, section: str) -> Policies:
+def upstream_policies(reader: Reader, gateway: Ref, found: Attached, section: str) -> Policies:
     """What an upstream itself sees: the Gateway's level and the Service's."""
-    return in_force(reader, "", (*gateway_layers(reader, gateway, ""), *backend_layers(reader, owner, section)))
+    return in_force(reader, "", (*gateway_layers(reader, gateway, ""), *backend_layers(found, section)))
 
 
-def affect(reader: Reader, target: Ref, gateway: Ref) -> None:
-    """Says that the policies of `target`, in force or not, have to do with a Gateway."""
-    found = attached(reader, target)
+def affect(reader: Reader, found: Attached, gateway: Ref) -> None:
+    """Says that these policies, in force or not, have to do with a Gateway."""
     if found is not NONE_ATTACHED:
         for policy in sorted(found.policies()):
             reader.emit(Affects(policy, gateway))

@@ -92,7 +92,7 @@ def _ruled(
     attachments: dict[Place, Attachment] = {}
     for door, hosts in found.doors:
         layers = gateway_layers(reader, door.gateway, door.name)
-        affect(reader, route.ref, door.gateway)
+        affect(reader, policies, door.gateway)
         # Listeners of a Gateway share a route's actions unless these depend on something of the listener's own.
         own = door.name if len(layers) > 1 else ""
         context_key = (door.gateway, own, door.port if redirects else 0, door.terminates if redirects else False)
@@ -106,9 +106,8 @@ def _ruled(
 
 
 def _redirects(rule: Any) -> bool:
-    return any(item.type == "RequestRedirect" for item in rule.filters) or any(
-        item.type == "RequestRedirect" for reference in rule.backend_refs for item in reference.filters
-    )
+    places = (rule, *(reference for reference in rule.backend_refs if reference.filters))
+    return any(item.type == "RequestRedirect" for place in places for item in place.filters)
 
 
 def _lines(
@@ -151,7 +150,7 @@ def _streams(reader: Reader, route: Object, kind: KindKey, hostnames: Any) -> Ro
     rules = RuleReader(reader, route, attached(reader, route.ref), False)
     attachments: dict[Place, Attachment] = {}
     for door, hosts in found.doors:
-        affect(reader, route.ref, door.gateway)
+        affect(reader, rules.attached, door.gateway)
         stream = _stream(reader, route, rules, door)
         attachments[door.gateway, door.name] = Attachment(hosts, stream=stream)
     return _facts(reader, route, found.parents, attachments, rules.findings)

@@ -13,7 +13,7 @@ from sampan.model.meta import Object
 from sampan.model.names import Ref, resource_name
 from sampan.model.plan import Action, Cors, Forward, Mirror, Redirect, Respond, Rewrite, RuleOrigin, Share
 from sampan.model.policy import Policies
-from sampan.resolve.backends import BACKEND_KINDS, Choice, Fault, UpstreamKey, Wish, backend_facts, choice, unknown_kind
+from sampan.resolve.backends import BACKEND_KINDS, Choice, Fault, UpstreamKey, Wish, choice, unknown_kind
 from sampan.resolve.filters import NO_FILTERS, Filters, redirect_of, rewrite_of
 from sampan.resolve.filters import read as read_filters
 from sampan.resolve.grants import may_refer
@@ -142,10 +142,8 @@ class RuleReader:
         key = chosen.upstream
         assert key is not None
         self.findings.upstreams[key] = None
-        service = backend_layers(self.reader, key.owner, "")
+        service = backend_layers(chosen.attached, chosen.section)
         if service:
-            section = self.reader.use(backend_facts, key.owner, key.port).section
-            service = backend_layers(self.reader, key.owner, section)
             policies = in_force(self.reader, self.route.ref.kind, (*layers, *service), inline)
         target = Forward(chosen.name, rewrite_of(own.rewrite, prefix) or rewrite)
         mirrors = self._mirrors(own, (*at, "filters"), context)
