@@ -2,6 +2,7 @@
 
     DIR/supervisor.lock                 held while a supervisor runs; holds its pid
     DIR/supervisor.sock                 the control protocol
+    DIR/xds.sock                        a link to the xDS socket of the control plane, or of the replay
     DIR/proxies/<NAME, / as ~>/         a proxy's folder (the control plane writes the bootstrap into it)
     DIR/proxies/<NAME>/admin.sock       a link to the admin socket of the run that serves now
     DIR/admin/<run>                     the admin socket of one run: two runs overlap when a bootstrap changes
@@ -26,6 +27,11 @@ def lock_file(runtime: Path) -> Path:
 
 def supervisor_socket(runtime: Path) -> Path:
     return runtime / "supervisor.sock"
+
+
+def xds_socket(runtime: Path) -> Path:
+    """Where proxies reach the control plane or the replay: a link to the socket of whichever serves now."""
+    return runtime / "xds.sock"
 
 
 def proxy_folder(runtime: Path, name: str) -> Path:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from sampan.proxy import restarts
 from sampan.proxy.events import Events
@@ -15,6 +17,8 @@ from sampan.proxy.processes import Child, Processes
 TICK_SECONDS = 0.25
 # Two heartbeats missed: an Envoy that starts now should not wait for this control plane.
 AVAILABLE_SECONDS = 2.0
+# Python and gRPC load in 0.3 s.
+SERVES_SECONDS = 2.0
 
 
 class ControlPlane:
@@ -106,6 +110,14 @@ class ControlPlane:
                 continue
 
 
+def _leads_to(socket: Path) -> int:
+    """The process whose xDS socket stands there (`sampan.xds.server` links `xds.sock` to `xds.sock.<pid>`), or 0."""
+    try:
+        return int(os.readlink(socket).rpartition(".")[2])
+    except (OSError, ValueError):
+        return 0
+
+
 class Replay:
     """Serves the last known configuration from disk on the xDS socket. Runs only while it is needed."""
 
@@ -130,6 +142,15 @@ class Replay:
             self._log.line("supervisor", "the control plane is away: starting the replay of the last configuration")
             self._served = True
             self._needed.set()
+
+    async def serves(self, socket: Path, seconds: float = SERVES_SECONDS) -> None:
+        """Waits until the xDS socket leads to it: an Envoy that starts before would reach a control plane that hangs,
+        whose socket still takes connections. At most `seconds`."""
+        deadline = time.monotonic() + seconds
+        while self.needed and time.monotonic() < deadline:
+            if self._child is not None and _leads_to(socket) == self._child.pid:
+                return
+            await asyncio.sleep(0.01)
 
     async def stop(self) -> bool:
         """Stops it, and tells whether it had (perhaps) taken the xDS socket since the last call."""

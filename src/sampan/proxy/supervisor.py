@@ -133,6 +133,8 @@ class Supervisor:
         # Before the first control plane was ready there is nothing to replay, and it is about to take the socket.
         if self._control.ever_ready and not self._control.available and not self._house.stopping.is_set():
             self._replay.start()
+        if self._replay.needed:
+            await self._replay.serves(paths.xds_socket(self._house.runtime))
 
     # What the control socket asks for:
 
