@@ -19,16 +19,20 @@ SERVICES = 6
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """`pids` are asked anew each time: a proxy may have restarted a worker."""
+    """`pids` are asked anew each time: a proxy may have restarted a worker. `carrying` are those of them that requests
+    pass through, if not all do."""
 
     name: str
     port: int
     pids: Callable[[], Sequence[int]]
+    carrying: Callable[[], Sequence[int]] | None = None
     host: str = "localhost"
     path: str = "/"
 
-    def cpu_seconds(self) -> float:
-        return cpu_seconds(self.pids())
+    def cpu_seconds(self) -> tuple[float, float]:
+        """Of all its processes, and of those that requests pass through."""
+        whole = cpu_seconds(self.pids())
+        return whole, cpu_seconds(self.carrying()) if self.carrying else whole
 
     def resident_mib(self) -> float:
         return sum(map(resident_mib, self.pids()))
@@ -158,7 +162,7 @@ def _started(stage: Stage, core: int, name: str, listen: int, text: str, host: s
     documents.put(folder / "all.yaml", text)
     running = Sampan.start(stage, folder, state, cores=[core])
     running.wait_for(listen, host=host)
-    return Contender(name, listen, running.pids, host=host)
+    return Contender(name, listen, running.pids, running.envoys, host=host)
 
 
 # ---- the load
