@@ -62,7 +62,7 @@ def compile_plan(
     so what one wrong route or cluster brings down is itself. A refused row without last good bytes is left out.
     """
     settings = settings or Settings()
-    memo.begin((tuple(map(id, policies)), settings), refused)
+    memo.begin((tuple(policies), settings), refused)
     run = _Run(plan, Hooks(policies), memo, refused, settings)
     compiled = run.compiled()
     memo.end()
