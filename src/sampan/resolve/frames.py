@@ -64,7 +64,7 @@ def frame(reader: Reader, ref: Ref) -> Frame | None:
     if facts is None or found is None:
         return None
     tls = tuple(
-        reader.use(listener_tls, ref, door.index) if door.terminates and door.open else NO_TLS for door in facts.doors
+        reader.use(listener_tls, ref, door.name) if door.terminates and door.open else NO_TLS for door in facts.doors
     )
     policies = tuple(reader.use(listener_policies, ref, door.name) for door in facts.doors)
     lost = reader.use(lost_ports).get(ref, {})

@@ -52,13 +52,15 @@ NO_TLS = ListenerTls()
 
 
 @unit(tier=4)
-def listener_tls(reader: Reader, gateway: Ref, index: int) -> ListenerTls:
-    """Of a listener that ends TLS, by its place in the Gateway's document."""
+def listener_tls(reader: Reader, gateway: Ref, name: str) -> ListenerTls:
+    """Of a listener that ends TLS, by its name."""
     found = reader.get(gateway)
-    if found is None:  # the Gateway went in this very step; whoever uses this goes too
+    spec: Gateway | None = found.spec if found is not None else None
+    listeners = spec.listeners if spec is not None else ()
+    index = next((index for index, item in enumerate(listeners) if item.name == name), None)
+    if found is None or spec is None or index is None:
         return NO_TLS
-    spec: Gateway = found.spec
-    listener = spec.listeners[index]
+    listener = listeners[index]
     at: FieldPath = ("spec", "listeners", index, "tls")
     certificates, fault = _certificates(reader, found, listener, at)
     trust: tuple[TrustBundle, ...] = ()

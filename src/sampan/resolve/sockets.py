@@ -33,7 +33,7 @@ class Sockets:
 
     def _kept(self, part: Any, *place: Any) -> Any:
         """The former part at this place if all its fields are the same. Fields are parts or values: `==` is shallow."""
-        former = self._former.get(place)
+        former = self._current.get(place) or self._former.get(place)
         values = field_values(type(part))
         if former is not None and type(former) is type(part) and values(former) == values(part):
             part = former

@@ -6,6 +6,9 @@ the units that read something that changed (the identity of an object, of a buck
 result) run again. Their results are compared with the former ones part by part, and equal parts stay the same objects
 (`sharing.keep`): work that depends on a result which came out the same is not done again either.
 
+A unit whose key has lost its meaning (a listener that is gone) may run once more before nobody asks for it: it must
+give some result, whatever the key.
+
 Units live in tiers and use only units of lower tiers, so bringing them up to date is one pass upwards.
 """
 

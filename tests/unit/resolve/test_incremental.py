@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from resolve_pem import secret
 from resolve_policies import KINDS, POLICIES
 from resolve_world import GATEWAY, World, objects, service
 
@@ -34,7 +35,15 @@ def deep_resolution(resolution: Resolution) -> Any:
     return (deep(resolution.plans), deep(resolution.statuses), resolution.diagnostics)
 
 
-HOSTS = ["a.example.com", "b.example.com", "*.example.com", "*.a.example.com", "x.a.example.com", "other.test"]
+HOSTS = [
+    "a.example.com",
+    "b.example.com",
+    "*.example.com",
+    "*.a.example.com",
+    "x.a.example.com",
+    "other.test",
+    "b.test",
+]
 LISTENERS = [
     "{name: plain, port: 8080, protocol: HTTP}",
     '{name: wild, port: 8080, protocol: HTTP, hostname: "*.example.com", allowedRoutes: {namespaces: {from: All}}}',
@@ -43,6 +52,12 @@ LISTENERS = [
     "{name: tcp, port: 9000, protocol: TCP}",
     "{name: tls, port: 9443, protocol: TLS, tls: {mode: Passthrough}}",
     '{name: tls-wild, port: 9443, protocol: TLS, hostname: "*.example.com", tls: {mode: Passthrough}}',
+]
+LISTENERS += [
+    "{name: https, port: 9444, protocol: HTTPS, tls: {certificateRefs: [{name: x}]}}",
+    '{name: https-wild, port: 9444, protocol: HTTPS, hostname: "*.example.com", tls: {certificateRefs: [{name: y}]}}',
+    "{name: https-exact, port: 9444, protocol: HTTPS, hostname: a.example.com, tls: {certificateRefs: [{name: x}]}}",
+    "{name: end, port: 9443, protocol: TLS, hostname: b.test, tls: {mode: Terminate, certificateRefs: [{name: y}]}}",
 ]
 TIMES = ["", "", "2025-01-01T00:00:00Z", "2025-02-01T00:00:00Z"]
 
@@ -57,7 +72,16 @@ class Chance:
         changes: dict[Ref, Object | None] = {}
         for _ in range(self.random.choice([1, 1, 1, 2, 5])):
             maker = self.random.choice(
-                [self.gateway, self.service, self.slice, self.namespace, self.grant, self.policy, *[self.route] * 5]
+                [
+                    self.gateway,
+                    self.service,
+                    self.slice,
+                    self.namespace,
+                    self.grant,
+                    self.policy,
+                    self.secret,
+                    *[self.route] * 5,
+                ]
             )
             ref, text = maker()
             changes[ref] = None if self.random.random() < 0.2 else objects(text, kinds=KINDS)[ref]
@@ -107,6 +131,11 @@ ports: [{{name: main, port: 8080}}]
 endpoints: []
 """,
         )
+
+    def secret(self) -> tuple[Ref, str]:
+        name = self.random.choice("xy")
+        broken = {"tls_key": "nonsense\n"} if self.random.random() < 0.2 else {}
+        return Ref(CORE, "Secret", "default", name), secret(name, **broken)
 
     def namespace(self) -> tuple[Ref, str]:
         return Ref(CORE, "Namespace", "", "far"), "apiVersion: v1\nkind: Namespace\nmetadata: {name: far}\n"
@@ -166,7 +195,7 @@ spec:
         name = kind[0].lower() + self.random.choice("123")
         if kind == "TCPRoute":
             name = "c" + name
-        sections = self.some(["plain", "wild", "exact", "tcp", "tls", "tls-wild", "none"])
+        sections = self.some(["plain", "wild", "exact", "tcp", "tls", "tls-wild", "https", "https-wild", "end", "none"])
         parents = [f"{{name: web, sectionName: {item}}}" for item in sections] or ["{name: web}", "{name: edge}"]
         hosts = f"\n  hostnames: {self.hosts(kind)}" if kind != "TCPRoute" else ""
         rules = 1 if kind in ("TLSRoute", "TCPRoute") else self.random.randint(1, 3)
@@ -215,15 +244,17 @@ def parts(plan: Plan) -> dict[Any, Any]:
     for socket in plan.sockets:
         found["socket", socket.name] = socket
         for chain in socket.chains:
-            found["chain", chain.name] = chain
-            found["application", chain.name] = chain.application
+            # Another listener's parts are other parts, even where they say the same.
+            at = (chain.name, chain.listeners)
+            found["chain", at] = chain
+            found["application", at] = chain.application
             for host in getattr(chain.application, "hosts", ()):
-                found["host", chain.name, host.name] = host
+                found["host", at, host.name] = host
                 for index, entry in enumerate(host.entries):
-                    found["entry", chain.name, host.name, index] = entry
-                    found["action", chain.name, host.name, index] = entry.action
+                    found["entry", at, host.name, index] = entry
+                    found["action", at, host.name, index] = entry.action
                     for number, share in enumerate(entry.action.shares):
-                        found["share", chain.name, host.name, index, number] = share
+                        found["share", at, host.name, index, number] = share
     found.update((("upstream", name), item) for name, item in plan.upstreams.items())
     return found
 
