@@ -14,7 +14,7 @@ from sampan.model.meta import Object
 from sampan.model.names import CORE, GATEWAY_API, Ref, hostname_intersection
 from sampan.model.status import Condition
 from sampan.resolve.conditions import ACCEPTED, not_accepted
-from sampan.resolve.gateways import GatewayFacts, gateway_facts
+from sampan.resolve.gateways import GatewayFacts, class_state, gateway_facts
 from sampan.resolve.hints import did_you_mean, other_names
 from sampan.resolve.listeners import Door, KindKey, lets_in
 from sampan.resolve.units import Reader
@@ -37,18 +37,22 @@ class Parent:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attached:
-    """All parents of a route, and the listeners that took it with the hosts in common."""
+    """All parents of a route, and the listeners that took it with the hosts in common. `missing`: some Gateway that it
+    names does not exist."""
 
     parents: tuple[Parent, ...]
     doors: tuple[tuple[Door, tuple[HostPair, ...]], ...]
+    missing: bool = False
 
 
 def attach(reader: Reader, route: Object, kind: KindKey, hostnames: Sequence[str] | None) -> Attached:
     """`hostnames` None: routes of this kind know no host names."""
     parents: list[Parent] = []
+    missing = False
     doors: dict[tuple[Ref, str], tuple[Door, tuple[HostPair, ...]]] = {}
     for index, reference in enumerate(route.spec.parent_refs):
-        facts = _gateway(reader, route, reference, ("spec", "parentRefs", index))
+        facts, lost = _gateway(reader, route, reference, ("spec", "parentRefs", index))
+        missing = missing or lost
         if facts is None:
             continue
         taken, refusal = _take(reader, route, kind, hostnames, reference, facts, index)
@@ -58,19 +62,26 @@ def attach(reader: Reader, route: Object, kind: KindKey, hostnames: Sequence[str
         )
         for door, pairs in taken:
             doors[facts.ref, door.name] = (door, pairs)
-    return Attached(tuple(parents), tuple(doors.values()))
+    return Attached(tuple(parents), tuple(doors.values()), missing)
 
 
-def _gateway(reader: Reader, route: Object, reference: ParentReference, at: FieldPath) -> GatewayFacts | None:
+def _gateway(
+    reader: Reader, route: Object, reference: ParentReference, at: FieldPath
+) -> tuple[GatewayFacts | None, bool]:
+    """The Gateway if it is ours, and whether it (or its class) does not exist at all."""
     if reference.kind != "Gateway" or reference.group != GATEWAY_API:
         _report_kind(reader, route, reference, at)
-        return None
+        return None, False
     ref = Ref(GATEWAY_API, "Gateway", reference.namespace or route.ref.namespace, reference.name)
     facts = reader.use(gateway_facts, ref)
-    if facts is None and reader.get(ref) is None:
-        hint = reader.use(other_names, ref)
-        reader.emit(diagnostic.of(codes.MISSING_PARENT, route, f"{ref} does not exist", (*at, "name"), hint))
-    return facts
+    if facts is not None:
+        return facts, False
+    found = reader.get(ref)
+    if found is not None:
+        return None, reader.use(class_state, found.spec.gateway_class_name) == "missing"
+    hint = reader.use(other_names, ref)
+    reader.emit(diagnostic.of(codes.MISSING_PARENT, route, f"{ref} does not exist", (*at, "name"), hint))
+    return None, True
 
 
 def _report_kind(reader: Reader, route: Object, reference: ParentReference, at: FieldPath) -> None:

@@ -82,6 +82,10 @@ class BackendFacts:
     attached: Attached = NONE_ATTACHED
 
 
+NOBODY = Ref("", "", "", "")
+"""In the place of a Gateway where a reference is only looked at: for a route that no Gateway of ours takes."""
+
+
 class UpstreamKey(NamedTuple):
     """One upstream of a Gateway. `variant`: "" as the backend itself says, "http2", "tcp" or "passthrough"."""
 
@@ -188,7 +192,8 @@ def backend_tls(reader: Reader, facts: BackendFacts) -> TlsFacts | None:
 def choice(reader: Reader, gateway: Ref, owner: Ref, port: int, wish: Wish) -> Choice:
     """Whether the backend can be used as wished, and which upstream that is."""
     facts = reader.use(backend_facts, owner, port)
-    affect(reader, facts.attached, gateway)
+    if gateway != NOBODY:
+        affect(reader, facts.attached, gateway)
     if facts.fault is not None:
         return Choice(fault=facts.fault)
     if facts.speaks == "tcp" and wish in ("http", "grpc"):

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sampan.documents.kinds.references import WeightedBackendReference
 from sampan.model.meta import Object
 from sampan.model.names import Ref, resource_name
 from sampan.model.plan import Entry, Forward, Match, Respond, RuleOrigin, Share, TcpApplication
 from sampan.model.status import Condition
-from sampan.resolve.attachment import HostPair, Parent, attach
-from sampan.resolve.backends import UpstreamKey, Wish
+from sampan.resolve.attachment import Attached, HostPair, Parent, attach
+from sampan.resolve.backends import NOBODY, Choice, UpstreamKey, Wish
 from sampan.resolve.conditions import RESOLVED_REFS, not_accepted, unresolved
 from sampan.resolve.listeners import GRPC_ROUTE, HTTP_ROUTE, TCP_ROUTE, TLS_ROUTE, Door, KindKey
 from sampan.resolve.matches import grpc_matches, http_matches, matched_prefix
@@ -101,7 +102,7 @@ def _ruled(
             lines[context_key] = _lines(route, rules, matches, prefix_of, context)
         attachments[door.gateway, door.name] = Attachment(hosts, lines[context_key])
     if not attachments:
-        _look_over(route, rules, found.parents)
+        _look_over(route, rules, found)
     return _facts(reader, route, found.parents, attachments, rules.findings)
 
 
@@ -126,12 +127,13 @@ def _lines(
     return tuple(lines)
 
 
-def _look_over(route: Object, rules: RuleReader, parents: tuple[Parent, ...]) -> None:
-    """The references of a route that no listener took are checked all the same: its status speaks of them."""
-    for parent in parents[:1]:
+def _look_over(route: Object, rules: RuleReader, found: Attached) -> None:
+    """The references of a route that no listener took are checked all the same: its status speaks of them, or at least
+    the diagnostics do where its Gateway is missing."""
+    if found.parents or found.missing:
         for index, rule in enumerate(route.spec.rules):
-            rules.action(rule, index, "", Context(parent.gateway, 80, False, ()))
-    rules.findings.upstreams.clear()
+            rules.action(rule, index, "", Context(NOBODY, 80, False, ()))
+        rules.findings.upstreams.clear()
 
 
 # ---- streams
@@ -153,19 +155,18 @@ def _streams(reader: Reader, route: Object, kind: KindKey, hostnames: Any) -> Ro
         affect(reader, rules.attached, door.gateway)
         stream = _stream(reader, route, rules, door)
         attachments[door.gateway, door.name] = Attachment(hosts, stream=stream)
+    if not attachments and (found.parents or found.missing):
+        _chosen(rules, "tcp", NOBODY)
     return _facts(reader, route, found.parents, attachments, rules.findings)
 
 
 def _stream(reader: Reader, route: Object, rules: RuleReader, door: Door) -> TcpApplication:
     """A TLSRoute or TCPRoute has exactly one rule."""
     rule = route.spec.rules[0]
-    wish: Wish = "passthrough" if door.passthrough else "tcp"
-    rules.wish = wish
     layers = (*gateway_layers(reader, door.gateway, door.name), *rule_layers(rules.attached, rule.name))
     policies = in_force(reader, route.ref.kind, layers)
     shares = []
-    for number, reference in enumerate(rule.backend_refs):
-        chosen = rules.choose(reference, ("spec", "rules", 0, "backendRefs", number), door.gateway)
+    for reference, chosen in _chosen(rules, "passthrough" if door.passthrough else "tcp", door.gateway):
         if not reference.weight:
             continue
         if chosen.upstream is None:
@@ -179,6 +180,14 @@ def _stream(reader: Reader, route: Object, rules: RuleReader, door: Door) -> Tcp
     ref = route.ref
     name = resource_name(ref.kind.lower(), ref.namespace, ref.name)
     return TcpApplication(name, tuple(shares), RuleOrigin(ref, 0, rule.name), policies)
+
+
+def _chosen(rules: RuleReader, wish: Wish, gateway: Ref) -> list[tuple[WeightedBackendReference, Choice]]:
+    rules.wish = wish
+    return [
+        (reference, rules.choose(reference, ("spec", "rules", 0, "backendRefs", number), gateway))
+        for number, reference in enumerate(rules.route.spec.rules[0].backend_refs)
+    ]
 
 
 # ---- what is said of it

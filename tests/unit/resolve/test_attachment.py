@@ -70,6 +70,16 @@ def test_a_gateway_that_does_not_exist() -> None:
     assert (said.code.id, said.field_text, said.hint) == ("SMP0314", "spec.parentRefs[0].name", "did you mean 'web'?")
 
 
+def test_references_are_checked_even_where_no_gateway_takes_the_route() -> None:
+    broken = parents("[{name: wep}]").replace("name: shop, port", "name: shopp, port")
+    world = World(GATEWAY, service("shop"), broken)
+    assert [item.code.id for item in world.said()] == ["SMP0311", "SMP0314"]
+    world.apply(broken.replace("wep", "web, sectionName: none"))
+    assert [item.code.id for item in world.said()] == ["SMP0311", "SMP0315"]
+    assert words(world.route("shop", "ResolvedRefs")) == ("False", "BackendNotFound")
+    assert not world.plan().upstreams
+
+
 def test_a_service_as_parent_is_said_to_have_no_effect() -> None:
     world = World(GATEWAY, service("shop"), parents('[{group: "", kind: Service, name: shop}]'))
     assert not any(ref.kind == "HTTPRoute" for ref in world.resolution.statuses)

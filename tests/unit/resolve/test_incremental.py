@@ -251,10 +251,11 @@ def parts(plan: Plan) -> dict[Any, Any]:
             for host in getattr(chain.application, "hosts", ()):
                 found["host", at, host.name] = host
                 for index, entry in enumerate(host.entries):
-                    found["entry", at, host.name, index] = entry
-                    found["action", at, host.name, index] = entry.action
+                    line = (at, host.name, index, entry.action.name)
+                    found["entry", line] = entry
+                    found["action", line] = entry.action
                     for number, share in enumerate(entry.action.shares):
-                        found["share", at, host.name, index, number] = share
+                        found["share", line, number] = share
     found.update((("upstream", name), item) for name, item in plan.upstreams.items())
     return found
 
