@@ -6,11 +6,13 @@ import argparse
 import signal
 import sys
 import tempfile
+import time
 from http.client import HTTPException
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
+from bench import machine
 from bench.processes import ProcessFailedError, Stage
 from bench.report import Report
 from bench.settings import Settings, UnableError
@@ -58,6 +60,7 @@ def main() -> int:
 def measure(name: str, settings: Settings, *, keep: bool = False) -> Report | None:
     """The report, or None (and words on stderr) if it could not be measured."""
     module = import_module(f"bench.{name}")
+    began, facts = time.time(), machine.facts()
     # A short path: Unix sockets go below it, and their paths are short (unix(7)).
     folder = tempfile.mkdtemp(prefix="sb") if keep else None
     with tempfile.TemporaryDirectory(prefix="sb", ignore_cleanup_errors=True) as temporary:
@@ -77,7 +80,7 @@ def measure(name: str, settings: Settings, *, keep: bool = False) -> Report | No
         finally:
             if folder:
                 print(f"kept: {folder}", file=sys.stderr)
-    report.quick = settings.quick
+    report.quick, report.began, report.facts = settings.quick, began, facts  # the load is that before, not our own
     return report
 
 
