@@ -271,6 +271,7 @@ class _World:
             return status
         item = self.units.snapshot.get(ref)
         if item is None:
+            self._affected.pop(ref, None)
             return None
         if key == _BACKEND:
             return Status((ACCEPTED,))
