@@ -134,8 +134,8 @@ endpoints: []
 
     def secret(self) -> tuple[Ref, str]:
         name = self.random.choice("xy")
-        broken = {"tls_key": "nonsense\n"} if self.random.random() < 0.2 else {}
-        return Ref(CORE, "Secret", "default", name), secret(name, **broken)
+        text = secret(name, tls_key="nonsense\n") if self.random.random() < 0.2 else secret(name)
+        return Ref(CORE, "Secret", "default", name), text
 
     def namespace(self) -> tuple[Ref, str]:
         return Ref(CORE, "Namespace", "", "far"), "apiVersion: v1\nkind: Namespace\nmetadata: {name: far}\n"
