@@ -33,6 +33,7 @@ from sampan.proxy.run import KILL_AFTER, House, Wanted
 from sampan.proxy.siblings import ControlPlane, Replay
 
 PROTOCOL = 1
+ENVOY_LOG_LEVELS = ("trace", "debug", "info", "warning", "error", "critical", "off")
 SOCKET_VARIABLE = "SAMPAN_SUPERVISOR"  # in the control plane's environment: the path of the control socket
 
 
@@ -248,12 +249,19 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--runtime", type=lambda text: Path(text).absolute(), required=True, metavar="DIR")
     parser.add_argument("--replay-command", type=_command_json, default=[], metavar="JSON")
     parser.add_argument("--envoy", metavar="PATH")
-    parser.add_argument("--envoy-log-level", default="warning", metavar="LEVEL")
-    parser.add_argument("--drain-seconds", type=float, default=10.0, metavar="SECONDS")
-    parser.add_argument("--silence-seconds", type=float, default=10.0, metavar="SECONDS")
+    parser.add_argument("--envoy-log-level", default="warning", choices=ENVOY_LOG_LEVELS)
+    parser.add_argument("--drain-seconds", type=_seconds, default=10.0, metavar="SECONDS")
+    parser.add_argument("--silence-seconds", type=_seconds, default=10.0, metavar="SECONDS")
     parser.add_argument("--log-file", type=Path, metavar="PATH")
     parser.add_argument("command", nargs="+", metavar="COMMAND")
     return parser.parse_args(arguments)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError("must be between 0 and 86400")
+    return seconds
 
 
 def _command_json(text: str) -> list[str]:
