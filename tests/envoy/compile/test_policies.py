@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 from typing import Any
 
@@ -109,6 +110,54 @@ def test_conditions(
     envoy = start(through(shop, policies(Retry=retry)), shop.groups)
     assert envoy.request(path).status == status
     assert len(taken.requests) == tries
+
+
+@pytest.mark.parametrize(("size", "status"), [(30_000, 200), (40_000, 500)])
+def test_a_body_is_kept_up_to_32_kib(
+    start: Any, backend: Any, shop: Any, policies: Any, size: int, status: int
+) -> None:
+    shop.upstream("a", backend("a").endpoint)
+    envoy = start(through(shop, policies(Retry={"attempts": 1, "codes": (500,)})), shop.groups)
+    assert envoy.request("/flaky/1/500", "POST", body=b"x" * size).status == status
+
+
+HANDSHAKE = b"GET / HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-key: a\r\n\r\n"
+
+
+def echo(server: socket.socket) -> None:
+    """Takes one WebSocket and sends back what comes, to its end."""
+    connection, _ = server.accept()
+    with connection, contextlib.suppress(OSError):
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n")
+        while data := connection.recv(1000):
+            connection.sendall(data)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "kept"), [({}, True), ({"request": 200, "backend_request": 200}, True), ({"idle": 200}, False)]
+)
+def test_websockets(start: Any, shop: Any, policies: Any, timeout: dict[str, int], kept: bool) -> None:
+    """Limits for requests and tries end with the handshake; only silence ends a WebSocket."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=echo, args=(server,))
+        thread.start()
+        shop.upstream("a", Endpoint(*server.getsockname()))
+        envoy = start(through(shop, policies(Timeout=timeout)), shop.groups)
+        with socket.create_connection(("127.0.0.1", envoy.ports["http"]), 0.5 if kept else 10) as client:
+            client.sendall(HANDSHAKE)
+            assert client.recv(1000).startswith(b"HTTP/1.1 101")
+            client.sendall(b"hello")
+            assert client.recv(5) == b"hello"
+            if kept:
+                with pytest.raises(TimeoutError):
+                    client.recv(5)
+                client.sendall(b"again")
+                assert client.recv(5) == b"again"
+            else:
+                assert client.recv(5) == b""
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def test_budget(start: Any, backend: Any, shop: Any, policies: Any) -> None:

@@ -72,7 +72,7 @@ def test_one_part_is_refused_and_its_stand_in_taken(kinds: Any, refusal: Any, sh
 
 
 def test_a_match_that_is_refused(kinds: Any, refusal: Any, shop: Any) -> None:
-    """The answer in its place has the same match, so it is refused too: then the entry is left out."""
+    """The answer in its place has the same match, so it is refused too: then nothing stands there."""
     shop.upstream("a")
     entry = Entry(Match(PathMatch("regex", "/(")), shop.action("bad", Share(1, Forward("a"))))
     plan: Plan = shop.plan(entry)
@@ -82,4 +82,7 @@ def test_a_match_that_is_refused(kinds: Any, refusal: Any, shop: Any) -> None:
     (answer,) = compile_plan(plan, kinds, memo, refused=refused).parts["http"]
     assert refusal([answer])
     refused[answer.key] = None
-    assert compile_plan(plan, kinds, memo, refused=refused).parts["http"] == ()
+    compiled = compile_plan(plan, kinds, memo, refused=refused)
+    assert [item.body for item in compiled.parts["http"]] == [b""]
+    assert compiled.replaced() == {part.key, answer.key}
+    assert not compile_plan(plan, kinds, memo).replaced()
