@@ -29,12 +29,19 @@ NOTHING_REFUSED: Refused = MappingProxyType({})
 class Compiled:
     """The Table, without the endpoints, which have a road of their own (`compile.endpoints`).
 
-    `parts` are the Parts of each RouteConfiguration by its name, in order.
+    `parts` are the Parts of each RouteConfiguration by its name, in order; `replaced_rows` are the refused versions of
+    rows for which something else stands, or nothing.
     """
 
     plan: Plan
     table: Table
     parts: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
+    replaced_rows: frozenset[str] = frozenset()
+
+    def replaced(self) -> frozenset[str]:
+        """The refused keys and versions that this Plan would still give, so that something else stands there."""
+        parts = (key for parts in self.parts.values() for part in parts for key in part.instead_of)
+        return self.replaced_rows | frozenset(parts)
 
     def sources(self, type_url: str, name: str) -> tuple[Ref, ...]:
         """The objects that caused a row, the likeliest first: the owner of a cluster, the routes of a routing table."""
@@ -79,6 +86,7 @@ class _Run:
         self._refused = refused
         self._settings = settings
         self._extra: list[Row] = []
+        self._replaced: set[str] = set()
 
     def compiled(self) -> Compiled:
         tables = {name: self._table(application) for name, application in _applications(self._plan).items()}
@@ -96,7 +104,8 @@ class _Run:
             for type_url, found in by_type.items()
             if found
         }
-        return Compiled(self._plan, Table(rows), {name: table.parts for name, table in tables.items()})
+        parts = {name: table.parts for name, table in tables.items()}
+        return Compiled(self._plan, Table(rows), parts, frozenset(self._replaced))
 
     def _table(self, application: HttpApplication) -> CompiledTable:
         compiled = compile_table(application, self._hooks, self._memo, self._refused)

@@ -30,12 +30,14 @@ _VIRTUAL_HOSTS, _NAME, _DOMAINS, _ROUTES, _MATCH = 2, 1, 2, 3, 1
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """The unit of isolation. `name` is the action's; `key` the hash of `body`, which holds the Routes of one entry as
-    fields of their VirtualHost; `refs` are the objects that caused it."""
+    fields of their VirtualHost; `refs` are the objects that caused it. `instead_of` are the refused keys that it
+    stands for; its body is empty where nothing can."""
 
     name: str
     key: str
     refs: tuple[Ref, ...]
     body: bytes = field(repr=False)
+    instead_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,8 +143,11 @@ def _compiled_entry(hooks: Hooks, memo: Memo, entry: Entry) -> CompiledEntry:
 
 def _part(action: Action, routes: Iterable[bytes]) -> Part:
     body = wire.repeated(_ROUTES, routes)
-    key = blake2b(body, digest_size=VERSION_BYTES).hexdigest()
-    return Part(action.name, key, (action.origin.route,), body)
+    return Part(action.name, _key(body), (action.origin.route,), body)
+
+
+def _key(body: bytes) -> str:
+    return blake2b(body, digest_size=VERSION_BYTES).hexdigest()
 
 
 def _misdirected_body() -> bytes:
@@ -157,20 +162,21 @@ def _misdirected_body() -> bytes:
 
 
 def _accepted(entries: Iterable[Entry], parts: Iterable[Part], refused: Refused) -> list[Part]:
-    """The parts with stand-ins for the refused ones: the last good version if there is one, else an answer of 500 to
-    the same requests; if Envoy refused that too, the match itself is at fault and the entry is left out."""
-    accepted: list[Part] = []
-    for entry, part in zip(entries, parts, strict=True):
-        if part.key not in refused:
-            accepted.append(part)
-            continue
-        good = refused[part.key]
-        answer = wire.field(_MATCH, match_body(entry.match)) + refused_body(entry.action)
-        candidates = [] if good is None else [_stand_in(part, good)]
-        candidates.append(_part(entry.action, [answer]))
-        accepted += [candidate for candidate in candidates if candidate.key not in refused][:1]
-    return accepted
+    """The parts with stand-ins for the refused ones."""
+    pairs = zip(entries, parts, strict=True)
+    return [part if part.key not in refused else _stand_in(entry, part, refused) for entry, part in pairs]
 
 
-def _stand_in(part: Part, body: bytes) -> Part:
-    return replace(part, key=blake2b(body, digest_size=VERSION_BYTES).hexdigest(), body=body)
+def _stand_in(entry: Entry, part: Part, refused: Refused) -> Part:
+    """The last good version if there is one, else an answer of 500 to the same requests; if Envoy refused that too,
+    the match itself is at fault, and nothing stands there."""
+    good = refused[part.key]
+    answer = wire.repeated(_ROUTES, [wire.field(_MATCH, match_body(entry.match)) + refused_body(entry.action)])
+    bodies = [answer, b""] if good is None else [good, answer, b""]
+    instead_of = [part.key]
+    for body in bodies:
+        key = _key(body)
+        if key not in refused:
+            break
+        instead_of.append(key)
+    return replace(part, key=key, body=body, instead_of=tuple(instead_of))

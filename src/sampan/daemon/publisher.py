@@ -22,12 +22,13 @@ from sampan.model.names import Ref
 from sampan.model.plan import Plan, Upstream, View
 from sampan.model.policy import PolicyKind
 from sampan.model.snapshot import Snapshot
+from sampan.proxy.trial import TrialError
 from sampan.resolve import endpoint_group
 from sampan.xds.control import Control, Notice
 from sampan.xds.events import Acked, Refused
 
 Validate = Callable[[bytes], Awaitable[str | None]]
-"""Would Envoy take this serialised Bootstrap? None, or its complaint."""
+"""Would Envoy take this serialised Bootstrap? None, or its complaint. TrialError if that cannot be found out."""
 
 
 @dataclass(slots=True)
@@ -83,7 +84,8 @@ class Publisher:
         stand_ins = state.refusals.stand_ins
         if state.compiled is None or state.plan is not plan or state.with_stand_ins is not stand_ins:
             state.compiled = compile_plan(plan, self._policies, state.memo, refused=stand_ins, settings=self._settings)
-            state.plan, state.with_stand_ins = plan, stand_ins
+            state.refusals.keep(state.compiled.replaced())
+            state.plan, state.with_stand_ins = plan, state.refusals.stand_ins
         self._follow_upstreams(state, plan, snapshot, groups)
         table = Table({**state.compiled.table.rows, **({types.ENDPOINT: state.endpoints} if state.endpoints else {})})
         state.revision = self._control.publish(view.proxy, table)
@@ -141,8 +143,12 @@ class Publisher:
         if not reached:
             return
         state.sent = [(sent, compiled) for sent, compiled in state.sent if sent > revision] or state.sent[-1:]
-        refused = {name for owner, event in self._searches if owner is state for name in event.versions}
-        state.good.update((name, parts) for name, parts in reached[-1].parts.items() if name not in refused)
+        verdicts = self._control.verdicts(state.view.proxy)
+        refused = {name: verdict.version for (type_url, name), verdict in verdicts.items() if type_url == types.ROUTE}
+        compiled = reached[-1]
+        for name, parts in compiled.parts.items():
+            if refused.get(name) != _version(compiled, name):
+                state.good[name] = parts
 
     def _refused_rows(self, state: Publication, event: Refused) -> Iterable[Refusal]:
         good = self._control.verdicts(state.view.proxy)
@@ -172,7 +178,10 @@ class Publisher:
         async def accepted(some: Sequence[Suspect]) -> str | None:
             return await self._validate(trial_bootstrap(trial(name, some).body))  # type: ignore[arg-type]
 
-        found = await culprits(suspects, accepted, complaint)
+        try:
+            found = await culprits(suspects, accepted, complaint)
+        except TrialError as error:
+            complaint, found = f"{complaint} (which route, could not be found out: {error})", {}
         if not found:
             # No part by itself: the table as a whole. What the proxy has of it stays.
             return [Refusal(version, types.ROUTE, name, complaint, _good_row(self._control, state, name))]

@@ -5,7 +5,7 @@ Compiling asks by key (the hash of a part's bytes, a row's version); people ask 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -59,6 +59,10 @@ class Refusals:
             self.by_key = {key: item for key, item in self.by_key.items() if key not in gone}
             self._changed()
         return bool(gone)
+
+    def keep(self, wanted: Collection[str]) -> None:
+        """Forgets what nobody asks for any more."""
+        self.drop(self.by_key.keys() - set(wanted) if self.by_key else ())
 
     def drop_changed(self, refs: Iterable[Ref], plan: Plan | None) -> bool:
         """Forgets what lies with objects that have changed: the next trial shows whether it is mended."""

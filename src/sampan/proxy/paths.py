@@ -18,7 +18,8 @@ from pathlib import Path
 
 # sun_path holds 108 bytes on Linux and 104 on macOS, with a closing NUL.
 SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103
-_ADMIN_TAIL_BYTES = len("/admin/100000000")
+# The longest name of a real socket in the directory: that of xDS with the largest pid (proc(5), pid_max).
+_TAIL_BYTES = len("/xds.sock.4194304")
 
 
 def lock_file(runtime: Path) -> Path:
@@ -54,7 +55,7 @@ def admin_socket(runtime: Path, run: int) -> Path:
 
 def too_long(runtime: Path) -> str | None:
     """A sentence if sockets in this directory would have paths longer than the system allows."""
-    length, limit = len(os.fsencode(runtime)), SOCKET_PATH_BYTES - _ADMIN_TAIL_BYTES
+    length, limit = len(os.fsencode(runtime)), SOCKET_PATH_BYTES - _TAIL_BYTES
     if length <= limit:
         return None
     return (

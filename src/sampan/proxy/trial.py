@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from sampan.proxy.processes import die_with_parent
 
 # The end of the temporary file's name tells Envoy how to read it (Api::fileReadToEnd and loadFromFile in its source).
 _SUFFIX = {"json": ".json", "binary": ".pb", "text": ".pb_text"}
@@ -50,6 +49,8 @@ class Trials:
     async def _run(self, name: str, arguments: Sequence[str]) -> str | None:
         options = ("--mode", "validate", "--config-path", name, "--log-level", "error", "--disable-hot-restart")
         try:
+            # Without preexec_fn, so that Python uses vfork: a plain fork beside gRPC's threads may hang the child. A
+            # trial whose parent is killed ends by itself.
             process = await asyncio.create_subprocess_exec(
                 self._envoy,
                 *options,
@@ -59,7 +60,6 @@ class Trials:
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
                 process_group=0,
-                preexec_fn=die_with_parent(),
             )
         except OSError as error:
             raise TrialError(f"Envoy cannot be started for a trial: {error}") from error

@@ -22,6 +22,7 @@ class Sent:
 class Feed:
     """Coalesces, never queues: `dirty` are names, and what is sent of them is what counts at the time of sending.
 
+    greeted   something was sent
     known     what the proxy has: the Row, or only a version where it came with that from before (another control plane)
     forced    dirty names to send although the proxy has that version
     owed      names to send once more before they count as confirmed, at the latest when they are asked for
@@ -34,6 +35,7 @@ class Feed:
     type: str
     subscribed: bool = False
     wildcard: bool = False
+    greeted: bool = False
     names: set[str] = field(default_factory=set)
     known: dict[str, Row | str] = field(default_factory=dict)
     dirty: set[str] = field(default_factory=set)

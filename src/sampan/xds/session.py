@@ -219,16 +219,19 @@ class Session:
                 return None
 
     def _respond(self, feed: Feed) -> bytes | None:
-        if self._table is None or feed.sent or not (feed.dirty or feed.parts):
+        # Envoy does not become ready before every type it subscribes to as a whole was answered, be it with nothing.
+        greeting = feed.wildcard and not feed.greeted and not feed.known
+        if self._table is None or feed.sent or not (feed.dirty or feed.parts or greeting):
             return None
         if self._round.phase is Phase.UPSTREAM and feed.type not in UPSTREAM_TYPES:
             return None
         names, since = feed.take()
         rows, removed = self._contents(feed, names)
-        if not rows and not removed:
+        if not rows and not removed and not greeting:
             return None
+        feed.greeted = True
         self._nonce += 1
-        feed.sent = Sent(str(self._nonce), tuple(rows), tuple(removed), since)
+        feed.sent = Sent(str(self._nonce), tuple(rows), tuple(removed), since or self._revision)
         self._await_children(rows)
         return response(feed.type, rows, removed, feed.sent.nonce, str(self._revision))
 

@@ -233,8 +233,20 @@ def test_without_anything_good_a_refused_listener_is_left_out_and_refused_endpoi
     second.ask(CLUSTER)
     second.ask(ENDPOINT, "a")
     second.ask(LISTENER)
-    assert second.settle() == ["cluster a", "endpoints -a"]
+    assert second.settle() == ["cluster a", "endpoints -a", "listener"]
     assert second.session.settled == 1
+
+
+def test_a_type_without_rows_is_answered_with_nothing_once() -> None:
+    """Envoy does not become ready before its clusters and listeners were answered."""
+    play = Play()
+    play.publish([])
+    play.ask(CLUSTER)
+    assert play.settle() == ["cluster"]
+    play.ask(LISTENER)
+    assert play.settle() == ["listener"]
+    play.publish([listener("l")])
+    assert play.settle() == ["listener l"]
 
 
 def test_a_replay_leaves_a_proxy_that_has_something_as_it_is() -> None:
