@@ -154,7 +154,9 @@ def test_statistics_by_route(start: Any, backend: Any, shop: Any) -> None:
     envoy = start(shop.only(ANY, shop.action("httproute/default/front/0", Share(1, Forward("a")))), shop.groups)
     for _ in range(3):
         envoy.request("/")
-    assert envoy.statistics("vhost")["vhost.any.route.httproute/default/front/0.upstream_rq_total"] == 3
+    found = envoy.statistics("vhost")
+    prefix = "vhost.any.route.httproute/default/front/0"
+    assert (found[f"{prefix}.upstream_rq_total"], found[f"{prefix}.upstream_rq_2xx"]) == (3, 3)
     assert envoy.statistics("cluster.a.upstream_rq_total") == {"cluster.a.upstream_rq_total": 3}
 
 
