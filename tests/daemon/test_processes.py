@@ -104,7 +104,7 @@ def test_a_stop_lets_requests_in_flight_finish(serving: Sampan, one: Echo, numbe
     assert one.waiting.wait(20)
     assert serving.stop(number) == 0
     slow.join()
-    assert answers == [(200, "one")]
+    assert answers == [(200, "one")], serving.log
     assert not any(alive(pid) for pid in children.values())
     assert not list(serving.folder.glob("*.sock")), "no socket is left that nobody listens at"
 

@@ -143,12 +143,20 @@ class Run:
             return
         now, limit = time.monotonic(), self._house.drain_seconds
         drain = Drain(self.admin, now + limit, self.child.exited)
-        if self.ready.is_set() and limit > 0:
+        if limit > 0 and (self.ready.is_set() or await self._answers()):
             await drain.begin(fail_health_checks=True)
             await drain.until_calm(QUIET_AT_STOP, now + limit / 2)
             await drain.close_listeners()
             await drain.until_calm(QUIET_AT_STOP)
         await self.child.stop(KILL_AFTER)
+
+    async def _answers(self) -> bool:
+        """Whether it may serve already: it is looked at only now and then, and it can be faster than that."""
+        try:
+            await admin.ask(self.admin, "/ready", timeout=1.0)
+        except admin.AdminError:
+            return False
+        return True
 
     async def give_way(self, successor: Run, listeners_closed: asyncio.Event) -> None:
         """With a successor that serves already: new connections go there, then the listeners close, then it drains.

@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-
 # The end of the temporary file's name tells Envoy how to read it (Api::fileReadToEnd and loadFromFile in its source).
 _SUFFIX = {"json": ".json", "binary": ".pb", "text": ".pb_text"}
 _LOG_PREFIX = re.compile(r"^\[[^]]*\]\[\d+\]\[\w+\]\[\w+\] \[[^]]*\] ")
