@@ -44,6 +44,7 @@ def test_http(stage: Stage) -> None:
     stage.up(stage.example("http.yaml"))
     answer = stage.get("/hello")
     assert (answer.status, answer.name, answer.line) == (200, "hello", "GET /hello HTTP/1.1")
+    stage.until(lambda: "Gateway/default/web is ready: http" in (stage.folder / "up.log").read_text())
 
 
 @pytest.mark.envoy

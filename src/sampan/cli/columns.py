@@ -246,10 +246,12 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
 }
 
 
-def columns(kind: str, *, wide: bool = False, namespaces: bool = False) -> tuple[Column, ...]:
-    """Of a kind's table. An unknown kind of our group is a policy."""
+def columns(kind: str, items: Iterable[Item], *, wide: bool = False, namespaces: bool = False) -> tuple[Column, ...]:
+    """Of the table of these objects of a kind. An unknown kind of our group is a policy. Documents in files seldom say
+    when they were made: there is an age only where one of them does."""
     middle = tuple(column for column in COLUMNS.get(kind, _POLICY) if wide or not column.wide)
-    return (*((NAMESPACE,) if namespaces else ()), NAME, *middle, AGE)
+    aged = any(at(item, "metadata", "creationTimestamp") for item in items)
+    return (*((NAMESPACE,) if namespaces else ()), NAME, *middle, *((AGE,) if aged else ()))
 
 
 def rows(items: Sequence[Item], chosen: Sequence[Column]) -> list[list[str]]:

@@ -10,7 +10,7 @@ from sampan.daemon.ledger import Ledger
 from sampan.model.diagnostic import Diagnostic
 from sampan.model.names import Ref
 from sampan.model.snapshot import Change
-from sampan.model.status import Status
+from sampan.model.status import Condition, Status
 from sampan.sources.last_good import LastGood
 
 SECONDS = 0.1
@@ -29,6 +29,7 @@ class Afterwards:
         self._changes: list[Change] = []
         self._seen: Mapping[Ref, Status] = {}
         self._said: dict[Diagnostic, None] = {}
+        self._ready: set[Ref] = set()
         self._problem = ""
         self._wake = asyncio.Event()
 
@@ -53,7 +54,17 @@ class Afterwards:
         self._ledger.observe_statuses(self._seen, statuses, self._now())
         self._seen = statuses
         self._keeper.note(self.last_good())
+        self._tell_ready()
         self._tell()
+
+    def _tell_ready(self) -> None:
+        """Each Gateway once, when it serves for the first time; another time when it was gone in between."""
+        self._ready &= self._seen.keys()
+        for ref, status in self._seen.items():
+            serving = [item.name for item in status.listeners if _holds(item.conditions)]
+            if ref.kind == "Gateway" and ref not in self._ready and serving and _holds(status.conditions):
+                self._ready.add(ref)
+                self._say(f"{ref} is ready: {', '.join(serving)}")
 
     def _tell(self) -> None:
         """New diagnostics, and how many old ones are mended."""
@@ -71,3 +82,7 @@ class Afterwards:
             self._problem = self._keeper.problem
             if self._problem:
                 self._say(f"warning: {self._problem}")
+
+
+def _holds(conditions: Iterable[Condition]) -> bool:
+    return any(item.type == "Programmed" and item.status == "True" for item in conditions)

@@ -66,9 +66,9 @@ def test_get_prints_columns_as_kubectl_does(sampan: Run, fake_api: Any) -> None:
     result = sampan("get", "httproutes")
     assert result.exit_code == 0
     assert [line.split() for line in result.stdout.splitlines()] == [
-        ["NAME", "HOSTNAMES", "PARENTS", "ACCEPTED", "RESOLVED", "REASON", "AGE"],
-        ["bad", "a.example,b.example", "shop/http", "1/2", "False", "BackendNotFound,NoMatchingParent", "<unknown>"],
-        ["good", "a.example,b.example", "shop/http", "True", "True", "<none>", "<unknown>"],
+        ["NAME", "HOSTNAMES", "PARENTS", "ACCEPTED", "RESOLVED", "REASON"],
+        ["bad", "a.example,b.example", "shop/http", "1/2", "False", "BackendNotFound,NoMatchingParent"],
+        ["good", "a.example,b.example", "shop/http", "True", "True", "<none>"],
     ]
     assert fake_api.asked == ["/v1/objects?kind=HTTPRoute&namespace=default"]
 

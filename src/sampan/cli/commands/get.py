@@ -102,7 +102,7 @@ def _sections(items: list[Item], view: View, everywhere: bool) -> list[str]:
 
 
 def _table(items: list[Item], kind: str, view: View, everywhere: bool) -> str:
-    chosen = columns.columns(kind, wide=view is View.WIDE, namespaces=everywhere)
+    chosen = columns.columns(kind, items, wide=view is View.WIDE, namespaces=everywhere)
     return output.table([column.heading for column in chosen], columns.rows(items, chosen))
 
 
