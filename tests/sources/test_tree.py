@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ from sampan.sources.files.root import NEVER
 from sampan.sources.files.tree import Tree
 from sampan.sources.merge import Merged, merge, start
 from sampan.sources.source import Records
+
+NOBODY = 65534
 
 PEM = "-----BEGIN X-----\n{}\n-----END X-----\n"
 
@@ -309,8 +313,22 @@ def test_a_huge_file_is_never_read(folder: Path) -> None:
     assert (desk.names, desk.said) == (["a"], ["SMP0102"])
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_may_not_be_read_keeps_its_last_good(folder: Path) -> None:
+@pytest.fixture
+def nobodys_folder() -> Iterator[Path]:
+    """Root may read everything: as root, the test is run as someone else, who owns the folder."""
+    was = os.geteuid()
+    with tempfile.TemporaryDirectory() as name:  # not tmp_path, which lies in a folder of root's
+        if was == 0:
+            os.chown(name, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        try:
+            yield Path(name)
+        finally:
+            os.seteuid(was)
+
+
+def test_what_may_not_be_read_keeps_its_last_good(nobodys_folder: Path) -> None:
+    folder = nobodys_folder
     (folder / "a.yaml").write_text(service("a"))
     (folder / "sub").mkdir()
     (folder / "sub" / "b.yaml").write_text(service("b"))

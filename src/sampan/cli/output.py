@@ -105,23 +105,6 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 # ---- diagnostics
 
 
-def diagnostic_record(diagnostic: Any) -> Record:
-    """A `sampan.model.diagnostic.Diagnostic` as JSON has it."""
-    origin = diagnostic.origin
-    return {
-        "code": diagnostic.code.id,
-        "severity": diagnostic.severity,
-        "title": diagnostic.code.title,
-        "file": origin.file or origin.source,
-        "line": origin.line,
-        "column": origin.column,
-        "object": str(diagnostic.object) if diagnostic.object else None,
-        "field": diagnostic.field_text,
-        "reason": diagnostic.reason,
-        "hint": diagnostic.hint,
-    }
-
-
 def render_diagnostics(records: Iterable[Record], stream: IO[str]) -> str:
     """As compilers print them, `file:line:column: error[SMP0103]: reason`, with object, field and hint below."""
     return "\n".join(_render(record, stream) for record in records)

@@ -35,7 +35,7 @@ from sampan.daemon.view import Overview
 from sampan.documents.render import rendered
 from sampan.envoy import types
 from sampan.envoy.readable import readable
-from sampan.model.diagnostic import Diagnostic
+from sampan.model.diagnostic import record
 from sampan.model.meta import Object
 from sampan.model.names import Ref
 from sampan.model.status import Status
@@ -150,7 +150,7 @@ class _Desk:
         return JSONResponse(
             {
                 "object": self._rendered(item, self._overview.statuses()),
-                "diagnostics": [plain(said) for said in self._overview.diagnostics() if said.object == item.ref],
+                "diagnostics": [record(said) for said in self._overview.diagnostics() if said.object == item.ref],
                 "policies": describe.policies(item, plans),
                 "routes": describe.routes(item, plans),
                 "backends": describe.backends(item, plans, world.snapshot),
@@ -166,7 +166,7 @@ class _Desk:
         return rendered(item, kinds, status, generation=ledger.generation(item), transitions=transitions)
 
     async def diagnostics(self, _: Request) -> Response:
-        return JSONResponse({"items": [plain(item) for item in self._overview.diagnostics()]})
+        return JSONResponse({"items": [record(item) for item in self._overview.diagnostics()]})
 
     async def proxies(self, _: Request) -> Response:
         fleet = self._overview.pipeline.fleet
@@ -241,19 +241,3 @@ def _no_proxy(proxy: str) -> Problem:
 
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def plain(item: Diagnostic) -> dict[str, Any]:
-    """A Diagnostic as JSON."""
-    return {
-        "code": item.code.id,
-        "severity": item.severity,
-        "title": item.code.title,
-        "file": item.origin.file or item.origin.source,
-        "line": item.origin.line,
-        "column": item.origin.column,
-        "object": str(item.object) if item.object else None,
-        "field": item.field_text,
-        "reason": item.reason,
-        "hint": item.hint,
-    }

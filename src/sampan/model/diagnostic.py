@@ -53,3 +53,19 @@ def of(code: Code, owner: Object, reason: str, field: FieldPath = (), hint: str 
 
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
     return any(diagnostic.severity == "error" for diagnostic in diagnostics)
+
+
+def record(item: Diagnostic) -> dict[str, str | int]:
+    """As JSON has it, the same on the command line and over the interface of a running Sampan."""
+    return {
+        "code": item.code.id,
+        "severity": item.severity,
+        "title": item.code.title,
+        "file": item.origin.file or item.origin.source,
+        "line": item.origin.line,
+        "column": item.origin.column,
+        "object": str(item.object) if item.object else "",
+        "field": item.field_text,
+        "reason": item.reason,
+        "hint": item.hint,
+    }

@@ -8,7 +8,7 @@ import pytest
 
 from sampan.cli import output
 from sampan.model.codes import Code
-from sampan.model.diagnostic import Diagnostic
+from sampan.model.diagnostic import Diagnostic, record
 from sampan.model.meta import Origin
 from sampan.model.names import GATEWAY_API, Ref
 
@@ -28,7 +28,7 @@ def _diagnostic(code: Code = WRONG, reason: str = "port 0 is not a port") -> Dia
 
 
 def test_a_diagnostic_reads_like_a_compilers() -> None:
-    text = output.render_diagnostics([output.diagnostic_record(_diagnostic())], io.StringIO())
+    text = output.render_diagnostics([record(_diagnostic())], io.StringIO())
     assert text.splitlines() == [
         "shop.yaml:12:9: error[SMP9999]: port 0 is not a port",
         "  object: HTTPRoute/default/shop",
@@ -38,13 +38,13 @@ def test_a_diagnostic_reads_like_a_compilers() -> None:
 
 
 def test_what_is_not_known_of_a_diagnostic_is_left_out() -> None:
-    record = output.diagnostic_record(Diagnostic(ODD, "the folder is empty", Origin("files", "shop.d")))
-    assert output.render_diagnostics([record], io.StringIO()) == "shop.d: warning[SMP9998]: the folder is empty"
+    found = record(Diagnostic(ODD, "the folder is empty", Origin("files", "shop.d")))
+    assert output.render_diagnostics([found], io.StringIO()) == "shop.d: warning[SMP9998]: the folder is empty"
 
 
 def test_texts_of_documents_cannot_command_the_terminal() -> None:
-    record = output.diagnostic_record(_diagnostic(reason="'\x1b[2J\nevil' is not a name"))
-    assert r"'\x1b[2J\nevil' is not a name" in output.render_diagnostics([record], io.StringIO())
+    found = record(_diagnostic(reason="'\x1b[2J\nevil' is not a name"))
+    assert r"'\x1b[2J\nevil' is not a name" in output.render_diagnostics([found], io.StringIO())
     assert r"a\x1b[31mb" in output.table(["NAME"], [["a\x1b[31mb"]])
 
 

@@ -21,9 +21,10 @@ def command(paths: Paths, strict: Strict = False, form: FormatOption = Format.TE
     """
     with output.busy("reading the documents"):
         from sampan.cli.reading import read
+        from sampan.model.diagnostic import record
 
         reading = read(paths)
-    records = [output.diagnostic_record(item) for item in reading.diagnostics]
+    records = [record(item) for item in reading.diagnostics]
     errors, warnings = output.counts(records)
     objects = len(reading.snapshot.objects)
     if form is not Format.TEXT:

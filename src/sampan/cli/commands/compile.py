@@ -28,9 +28,10 @@ def command(paths: Paths, gateway: Gateway = "", type_: TypeOption = None, form:
     """
     with output.busy("reading the documents"):
         from sampan.cli.reading import read
+        from sampan.model.diagnostic import record
 
         reading = read(paths)
-    records = [output.diagnostic_record(item) for item in reading.diagnostics]
+    records = [record(item) for item in reading.diagnostics]
     if records:
         output.tell(output.render_diagnostics(records, sys.stderr))
     compiled = {plan.view.proxy: resources(reading, plan, type_) for plan in _chosen(reading, gateway)}

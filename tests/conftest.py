@@ -1,0 +1,43 @@
+"""What holds for all tests: a marked test needs a real part, and says so where that part is absent.
+
+With SAMPAN_REQUIRE_ALL=1 (as in CI) an absent part fails the test instead of skipping it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from sampan.proxy import binary
+
+
+def _envoy() -> str:
+    try:
+        binary.find()
+    except binary.EnvoyMissingError as error:
+        return str(error)
+    return ""
+
+
+def _root() -> str:
+    return "" if os.geteuid() == 0 else "not run as root"
+
+
+def _browser() -> str:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    return "" if found else "no Chromium is installed"
+
+
+ABSENT: dict[str, Callable[[], str]] = {"envoy": _envoy, "root": _root, "browser": _browser}
+"""By marker: why its real part is absent, or ""."""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, absent in ABSENT.items():
+        if item.get_closest_marker(marker) and (reason := absent()):
+            if os.environ.get("SAMPAN_REQUIRE_ALL") == "1":
+                pytest.fail(f"{marker} is required here: {reason}", pytrace=False)
+            pytest.skip(reason)
