@@ -53,7 +53,7 @@ class Stage:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder, self._stack = folder, stack
         self.ports = {door: _free_port() for door in DOORS}
-        self._environment = {**os.environ, "SAMPAN_STATE": str(folder / "state"), "TERM": "dumb", "COLUMNS": "200"}
+        self.environment = {**os.environ, "SAMPAN_STATE": str(folder / "state"), "TERM": "dumb", "COLUMNS": "200"}
         self.process: subprocess.Popen[bytes] | None = None
 
     def placed(self, text: str) -> str:
@@ -85,7 +85,7 @@ class Stage:
     def sampan(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A command, in the folder."""
         return subprocess.run(
-            [*SAMPAN, *arguments], cwd=self.folder, env=self._environment, capture_output=True, text=True, timeout=60
+            [*SAMPAN, *arguments], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=60
         )
 
     def up(self, path: Path) -> None:
@@ -93,7 +93,7 @@ class Stage:
         log = self.folder / "up.log"
         with log.open("wb") as output:
             command = [*SAMPAN, "up", "-f", str(path), "--drain-seconds", "1", "--concurrency", "1"]
-            process = subprocess.Popen(command, cwd=self.folder, env=self._environment, stdout=output, stderr=output)
+            process = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=output, stderr=output)
         self._stack.callback(_end, process, signal.SIGTERM)
         self.process = process
         self.until(self.programmed)
