@@ -33,7 +33,8 @@ NOW = "2026-06-01T12:00:00Z"
 POLICIES = sampan.policies.discover()
 KINDS = BUILT_IN.with_kinds(sampan.policies.document_kinds(POLICIES))
 BESIDE = Path(__file__).parent / "beside"
-FOLDERS = (Path(__file__).parent / "cases", *(Path(folder) for folder in sampan.policies.__path__))
+# Of the source tree: an installed package has no test data.
+FOLDERS = (Path(__file__).parent / "cases", Path(__file__).parents[2] / "src" / "sampan" / "policies")
 
 
 @dataclass(frozen=True)
