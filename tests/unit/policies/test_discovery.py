@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import sampan.policies
 from sampan.documents.kinds.built_in import BUILT_IN
 from sampan.model import codes
 from sampan.model.names import SAMPAN
