@@ -130,12 +130,14 @@ def _brief(value: Any) -> Any:
 
 
 def usual_of(outcome: Outcome) -> dict[str, Any]:
-    """All statuses, the first resource of each type, and the first Route, as what is usual."""
+    """All statuses, the first resource of each type, the first Route, and what its host says for its Routes, as what is
+    usual."""
     (table,) = outcome.tables.values()
     found: dict[str, Any] = {"status": dict(statuses_of(outcome))}
     for type_url in (types.CLUSTER, types.LISTENER, types.ROUTE):
         found[type_url] = readable(next(iter(table.of(type_url).values())))
-    found["route"] = found[types.ROUTE]["virtual_hosts"][0]["routes"][0]
+    host = found[types.ROUTE]["virtual_hosts"][0]
+    found["route"], found["host"] = host["routes"][0], {"retry_policy": host["retry_policy"]}
     return found
 
 
@@ -162,20 +164,25 @@ def _resource(row: Row, usual: Mapping[str, Any] | None) -> Any:
     hosts = message.pop("virtual_hosts", [])
     brief = _unusual(message, usual[row.type])
     brief.pop("virtual_hosts", None)
-    return {**brief, "hosts": [_host(host, usual["route"]) for host in hosts]}
+    return {**brief, "hosts": [_host(host, usual) for host in hosts]}
 
 
-def _host(host: dict[str, Any], usual: Any) -> dict[str, Any]:
+def _host(host: dict[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
     """Its routes with the match on one line; name and statistics' prefix, which are the same, once."""
     routes = []
+    forwards = any("route" in route for route in host.get("routes", []))
+    said = {key: host.pop(key) for key in usual["host"] if key in host}
     for route in host.get("routes", []):
         match = json.dumps(route["match"], ensure_ascii=False).replace('"', "")
-        brief = _unusual(route, usual if "route" in route else {})
+        brief = _unusual(route, usual["route"] if "route" in route else {})
         brief.pop("match", None)
+        if own := route.get("route", {}).get("retry_policy"):
+            brief["route"]["retry_policy"] = _unusual(own, usual["host"]["retry_policy"]) or "as usual"
         if brief.get("name") == brief.get("stat_prefix"):
             brief.pop("stat_prefix", None)
         routes.append({"match": match, **brief})
-    return {**host, "domains": ", ".join(host["domains"]), "routes": routes}
+    said = _unusual(said, usual["host"] if forwards else {})
+    return {**host, "domains": ", ".join(host["domains"]), **said, "routes": routes}
 
 
 def _unusual(value: Any, usual: Any) -> Any:

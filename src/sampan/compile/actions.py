@@ -27,10 +27,12 @@ PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One Route of an action: `condition` are fields to be joined to its match, `rest` the fields beside the match."""
+    """One Route of an action: `condition` are fields to be joined to its match, `rest` the fields beside the match but
+    for the RetryPolicy, which is `retry` (None if the Route does not forward): a host may say it for its Routes."""
 
     condition: bytes
     rest: bytes
+    retry: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,18 @@ def compile_action(action: Action, hooks: Hooks) -> CompiledAction:
         fraction = fraction_body(below, total) if below < total else b""
         for condition, fill in _fills(action, shares):
             hooks.route(shares[0].policies, fill)
-            variants.append(Variant(fraction + condition, fill.route.SerializeToString(deterministic=True)))
+            variants.append(_variant(fraction + condition, fill))
             filters += fill.filters
             rows += fill.rows
     return CompiledAction(tuple(variants), tuple(filters), tuple(rows))
+
+
+def _variant(condition: bytes, fill: RouteFill) -> Variant:
+    retry = None
+    if fill.forward is not None:
+        retry = bytes(fill.forward.retry_policy.SerializeToString(deterministic=True))
+        fill.forward.ClearField("retry_policy")
+    return Variant(condition, bytes(fill.route.SerializeToString(deterministic=True)), retry)
 
 
 def refused_body(action: Action) -> bytes:

@@ -2,16 +2,21 @@
 
 A Part is what stands or falls alone: one entry of a host, as the bytes that carry it in its VirtualHost. A routing
 table of 10,000 entries with one changed is a join of cached bytes.
+
+A host says the RetryPolicy that most of its Routes have, once; the others say their own, if only that there is none:
+`VirtualHost.retry_policy` holds for a Route without one, and nothing of it where there is one. The shipped policy in
+each Route was half of the bytes, and a quarter of Envoy's work for a changed table of 10,000 routes (measured).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
 
-from sampan.compile.actions import CompiledAction, compile_action, refused_body
+from sampan.compile.actions import CompiledAction, Variant, compile_action, refused_body
 from sampan.compile.filters import HttpFilter
 from sampan.compile.hooks import Hooks
 from sampan.compile.matches import match_body, preflight_body
@@ -19,19 +24,21 @@ from sampan.compile.memo import Cells, Memo
 from sampan.envoy import protos, types, wire
 from sampan.envoy.table import VERSION_BYTES, Row, row
 from sampan.model.names import Ref
-from sampan.model.plan import Action, Entry, Host, HttpApplication
+from sampan.model.plan import Entry, Host, HttpApplication
 
 Refused = Mapping[str, bytes | None]
 
-# Field numbers: RouteConfiguration.virtual_hosts; VirtualHost.name, domains, routes; Route.match
-_VIRTUAL_HOSTS, _NAME, _DOMAINS, _ROUTES, _MATCH = 2, 1, 2, 3, 1
+# Field numbers: RouteConfiguration.virtual_hosts; VirtualHost.name, domains, routes, retry_policy; Route.match, route;
+# RouteAction.retry_policy
+_VIRTUAL_HOSTS, _NAME, _DOMAINS, _ROUTES, _HOST_RETRY = 2, 1, 2, 3, 16
+_MATCH, _FORWARD, _RETRY = 1, 2, 9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """The unit of isolation. `name` is the action's; `key` the hash of `body`, which holds the Routes of one entry as
-    fields of their VirtualHost; `refs` are the objects that caused it. `instead_of` are the refused keys that it
-    stands for; its body is empty where nothing can."""
+    fields of their VirtualHost, complete: they mean the same in any host. `refs` are the objects that caused it.
+    `instead_of` are the refused keys that it stands for; its body is empty where nothing can."""
 
     name: str
     key: str
@@ -42,7 +49,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledEntry:
+    """`retry` is the RetryPolicy of all its Routes that forward, None if they differ or there are none; `shorter` the
+    part's body without it."""
+
     part: Part
+    retry: bytes | None
+    shorter: bytes
     filters: tuple[HttpFilter, ...]
     rows: tuple[Row, ...]
 
@@ -118,10 +130,8 @@ def _compiled_host(host: Host, hooks: Hooks, memo: Memo, refused: Refused) -> Co
     parts = [entry.part for entry in entries]
     if refused:
         parts = _accepted(host.entries, parts, refused)
-    head = wire.text(_NAME, host.name) + wire.text(_DOMAINS, host.domain)
-    misdirected = _misdirected_body() if host.misdirected else b""
     compiled = CompiledHost(
-        body=b"".join([head, *[part.body for part in parts], misdirected]),
+        body=_host_body(host, entries, parts),
         parts=tuple(parts),
         filters=frozenset(item for entry in entries for item in entry.filters),
         rows=tuple(extra for entry in entries for extra in entry.rows),
@@ -130,20 +140,47 @@ def _compiled_host(host: Host, hooks: Hooks, memo: Memo, refused: Refused) -> Co
     return memo.hosts.put(host, compiled)
 
 
+def _host_body(host: Host, entries: Sequence[CompiledEntry], parts: Sequence[Part]) -> bytes:
+    """The VirtualHost. What stands in for a refused entry keeps what it says itself."""
+    accepted = [entry if entry.part is part else None for entry, part in zip(entries, parts, strict=True)]
+    shared = _worth_sharing(entry.retry for entry in accepted if entry is not None)
+    bodies = [
+        entry.shorter if entry is not None and entry.retry == shared else part.body
+        for entry, part in zip(accepted, parts, strict=True)
+    ]
+    head = wire.text(_NAME, host.name) + wire.text(_DOMAINS, host.domain)
+    retry = wire.field(_HOST_RETRY, shared) if shared else b""
+    misdirected = _misdirected_body() if host.misdirected else b""
+    return b"".join([head, *bodies, misdirected, retry])
+
+
+def _worth_sharing(values: Iterable[bytes | None]) -> bytes | None:
+    """What takes most bytes in all; of several such the first."""
+    counts = Counter(value for value in values if value is not None)
+    return max(counts, key=lambda value: counts[value] * len(value), default=None)
+
+
 def _compiled_entry(hooks: Hooks, memo: Memo, entry: Entry) -> CompiledEntry:
     action: CompiledAction = memo.actions.of(entry.action, lambda action: compile_action(action, hooks))
     matches = [match_body(entry.match)]
     if entry.action.cors is not None and entry.match.method not in ("", "OPTIONS"):
         matches.append(preflight_body(entry.match))
-    routes = [
-        wire.field(_MATCH, match + variant.condition) + variant.rest for match in matches for variant in action.variants
+    pairs = [
+        (wire.field(_MATCH, match + variant.condition) + variant.rest, variant)
+        for match in matches
+        for variant in action.variants
     ]
-    return CompiledEntry(_part(entry.action, routes), action.filters, action.rows)
+    body = wire.repeated(_ROUTES, (route + _own_retry(variant) for route, variant in pairs))
+    retries = {variant.retry for variant in action.variants} - {None}
+    retry = retries.pop() if len(retries) == 1 else None
+    shorter = body if retry is None else wire.repeated(_ROUTES, (route for route, _ in pairs))
+    part = Part(entry.action.name, _key(body), (entry.action.origin.route,), body)
+    return CompiledEntry(part, retry, shorter, action.filters, action.rows)
 
 
-def _part(action: Action, routes: Iterable[bytes]) -> Part:
-    body = wire.repeated(_ROUTES, routes)
-    return Part(action.name, _key(body), (action.origin.route,), body)
+def _own_retry(variant: Variant) -> bytes:
+    """`Route.route.retry_policy`, to be joined to a Route: parsers merge a message that comes in two pieces."""
+    return b"" if variant.retry is None else wire.field(_FORWARD, wire.field(_RETRY, variant.retry))
 
 
 def _key(body: bytes) -> str:

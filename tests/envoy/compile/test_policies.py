@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sampan.model.plan import Endpoint, Forward, Match, Share
+from sampan.model.plan import Endpoint, Entry, Forward, Match, PathMatch, Share
 
 pytestmark = pytest.mark.envoy
 
@@ -79,6 +79,24 @@ def test_off(start: Any, backend: Any, shop: Any, policies: Any) -> None:
     shop.upstream("a", backend("a").endpoint, NOBODY)
     envoy = start(through(shop, policies(Retry={"attempts": 0})), shop.groups)
     assert {envoy.request("/").status for _ in range(30)} == {200, 503}
+
+
+def test_each_route_of_a_host_keeps_its_own_retries(start: Any, backend: Any, shop: Any, policies: Any) -> None:
+    """Most have three, one has one, one has none, which is not the same as saying nothing."""
+    taken = backend("a")
+    shop.upstream("a", taken.endpoint)
+    entries = []
+    for status, attempts in ((500, 3), (501, 3), (502, 1), (503, 0)):
+        value = policies(Retry={"attempts": attempts, "on": ("5xx",), "backoff": 1})
+        rule = shop.action(f"rule-{status}", Share(1, Forward("a"), policies=value), policies=value)
+        entries.append(Entry(Match(PathMatch("exact", f"/status/{status}")), rule))
+    envoy = start(shop.plan(*entries), shop.groups)
+    tries = []
+    for entry in entries:
+        before = len(taken.requests)
+        envoy.request(entry.match.path.value)
+        tries.append(len(taken.requests) - before)
+    assert tries == [4, 4, 2, 1]
 
 
 def test_what_was_served_is_not_tried_again_as_shipped(start: Any, backend: Any, shop: Any, policies: Any) -> None:
