@@ -1,44 +1,39 @@
-"""The reference pages, one for each kind, in Markdown, out of the classes' own words.
-
-`python -m sampan.documents.reference docs/reference` writes those of the built-in kinds; `pages` is pure.
-"""
+"""The reference pages, one for each kind, in Markdown, out of the classes' own words. Pure: `sampan.cli.reference`
+writes them."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path as FilePath
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from sampan.documents.attribute_docs import attribute_docs, class_doc
-from sampan.documents.kinds.built_in import BUILT_IN
 from sampan.documents.kinds.kind_set import Kind, KindSet
 from sampan.documents.kinds.scalars import WORDS
 from sampan.documents.schema import SchemaWithoutWarnings, classes
 from sampan.documents.words import choices, model_of
 
+NO_LINKS: Mapping[str, str] = MappingProxyType({})
 
-def pages(kinds: KindSet) -> dict[str, str]:
-    """File name → Markdown, with an index of all kinds under `README.md`."""
+
+def pages(kinds: KindSet, more: Mapping[str, str] = NO_LINKS) -> dict[str, str]:
+    """File name → Markdown. `more`: kind → a line of Markdown at the end of its page."""
+    known = (kind for kind in kinds.kinds.values() if kind.spec is not None)
+    return {f"{kind.name}.md": page(kind, more.get(kind.name, "")) for kind in known}
+
+
+def table(kinds: KindSet) -> Sequence[str]:
+    """The kinds with their first sentences, and below it those that are not supported yet."""
     known = sorted(
         (kind for kind in kinds.kinds.values() if kind.spec is not None), key=lambda kind: (kind.group, kind.name)
     )
-    result = {f"{kind.name}.md": page(kind) for kind in known}
     rows = [f"| [{kind.name}]({kind.name}.md) | `{kind.api_version}` | {_first_sentence(kind)} |" for kind in known]
-    later = [f"`{kind.name}`" for kind in kinds.kinds.values() if kind.spec is None]
-    index = [
-        "# Reference",
-        "",
-        "Made from the classes that read the documents. Every field that is not here is refused.",
-        "",
-    ]
-    index += ["| kind | apiVersion | what it says |", "|---|---|---|", *rows, ""]
-    if later:
-        index += [f"Known and not supported yet: {', '.join(sorted(later))}.", ""]
-    result["README.md"] = "\n".join(index)
-    return result
+    later = sorted(f"`{kind.name}`" for kind in kinds.kinds.values() if kind.spec is None)
+    lines = ["| kind | apiVersion | what it says |", "|---|---|---|", *rows, ""]
+    return [*lines, f"Known and not supported yet: {', '.join(later)}.", ""] if later else lines
 
 
 def _first_sentence(kind: Kind) -> str:
@@ -46,8 +41,8 @@ def _first_sentence(kind: Kind) -> str:
     return text.split(". ")[0].rstrip(".:") + "."
 
 
-def page(kind: Kind) -> str:
-    """One kind: its docstring, then a table for each object in it."""
+def page(kind: Kind, more: str = "") -> str:
+    """One kind: its docstring, a table for each object in it, and `more`."""
     if kind.spec is None:
         raise ValueError(f"{kind.name} is not supported yet")
     versions = ", ".join(f"`{kind.group}/{v}`" if kind.group else f"`{v}`" for v in kind.versions)
@@ -59,7 +54,7 @@ def page(kind: Kind) -> str:
         else:
             lines += [f"## {cls.__name__}", "", class_doc(cls), ""]
         lines += _table(cls)
-    return "\n".join(lines).rstrip("\n") + "\n"
+    return "\n".join([*lines, more]).rstrip("\n") + "\n"
 
 
 def _table(cls: type[BaseModel]) -> list[str]:
@@ -114,17 +109,3 @@ def _default(field: FieldInfo) -> str:
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
     return f"`{default}`"
-
-
-def write(folder: FilePath, kinds: KindSet = BUILT_IN) -> list[str]:
-    """Writes all pages and removes none. Returns their names."""
-    folder.mkdir(parents=True, exist_ok=True)
-    made = pages(kinds)
-    for name, text in made.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return sorted(made)
-
-
-if __name__ == "__main__":
-    for written in write(FilePath(sys.argv[1] if len(sys.argv) > 1 else "docs/reference")):
-        print(written)
