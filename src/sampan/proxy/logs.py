@@ -13,7 +13,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 LONGEST_LINE = 16 * 1024
 QUEUE_BYTES = 1 << 20
@@ -86,6 +86,10 @@ def _write(descriptor: int, data: bytes) -> None:
             select.select([], [descriptor], [], 1.0)
 
 
+def nothing(_: bytes) -> bool:
+    return False
+
+
 class Log:
     """The joined log. `line` is for what the supervisor itself has to say, `stream` for a child's output."""
 
@@ -96,8 +100,9 @@ class Log:
         for part in text.splitlines():
             self._put(who.encode(), part.encode(errors="replace"))
 
-    def stream(self, who: str) -> LineProtocol:
-        return LineProtocol(self, who.encode())
+    def stream(self, who: str, drops: Callable[[bytes], bool] = nothing) -> LineProtocol:
+        """Of a child; lines that `drops` says are not worth telling are left out."""
+        return LineProtocol(self, who.encode(), drops)
 
     def close(self, timeout: float = 1.0) -> None:
         deadline = time.monotonic() + timeout
@@ -113,9 +118,10 @@ class Log:
 class LineProtocol(asyncio.Protocol):
     """The reading end of a child's pipe, cut into lines. A line longer than LONGEST_LINE comes in pieces."""
 
-    def __init__(self, log: Log, who: bytes) -> None:
+    def __init__(self, log: Log, who: bytes, drops: Callable[[bytes], bool]) -> None:
         self._log = log
         self._who = who
+        self._drops = drops
         self._rest = b""
 
     def data_received(self, data: bytes) -> None:
@@ -132,5 +138,7 @@ class LineProtocol(asyncio.Protocol):
             self._rest = b""
 
     def _pieces(self, line: bytes) -> None:
+        if self._drops(line):
+            return
         for start in range(0, max(1, len(line)), LONGEST_LINE):
             self._log._put(self._who, line[start : start + LONGEST_LINE])

@@ -47,6 +47,7 @@ class Child:
         self.pid = process.pid
         self.started = time.monotonic()
         self.exited = asyncio.Event()
+        self._ends = False
         self._process = process
 
     @property
@@ -68,6 +69,7 @@ class Child:
         """SIGTERM, after `patience` seconds SIGKILL; returns when it is reaped."""
         if self.exited.is_set():
             return
+        self._ends = True
         self.signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(patience):
@@ -75,6 +77,11 @@ class Child:
         except TimeoutError:
             self.signal(signal.SIGKILL)
             await self.exited.wait()
+
+    def farewell(self, line: bytes) -> bool:
+        """Whether a line of its log says no more than that it was asked to end: Envoy warns of the signal, and of the
+        stream to the control plane that it closes."""
+        return self._ends and b"[warning]" in line
 
     def kill_group(self) -> None:
         """What the process itself started and left behind in its process group."""
@@ -125,7 +132,7 @@ class Processes:
             self._guard.watch(child.pid)
         loop = asyncio.get_running_loop()
         for pipe in (process.stdout, process.stderr):
-            await loop.connect_read_pipe(lambda: self._log.stream(label), pipe)
+            await loop.connect_read_pipe(lambda: self._log.stream(label, child.farewell), pipe)
         self.reap()  # it may have ended before its SIGCHLD could be understood
         return child
 
