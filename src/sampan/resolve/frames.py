@@ -89,7 +89,7 @@ def _report(reader: Reader, gateway: Object, facts: GatewayFacts, lost: Mapping[
                 diagnostic.of(codes.INVALID_ROUTE_KIND, gateway, _kind_words(door), (*at, "allowedRoutes", "kinds"), "")
             )
         if door.port in lost:
-            reason = f"port {door.port} belongs to {lost[door.port]}, which is older"
+            reason = f"port {door.port} belongs to {lost[door.port]}, which comes first"
             hint = "use another port, or give the Gateways different 'addresses'"
             reader.emit(diagnostic.of(codes.PORT_TAKEN, gateway, reason, (*at, "port"), hint))
 
@@ -153,7 +153,7 @@ def _gateway_programmed(frame: Frame, accepted: Condition, listeners: Iterable[L
     if accepted.status != "True" and not frame.lost:
         return not_programmed("Invalid", accepted.message)
     if frame.lost:
-        words = "; ".join(f"port {port} belongs to {ref}, which is older" for port, ref in sorted(frame.lost.items()))
+        words = "; ".join(f"port {port} belongs to {ref}, which comes first" for port, ref in sorted(frame.lost.items()))
         return not_programmed("AddressNotUsable", words)
     good, bad = _split(listeners, "Programmed")
     return PROGRAMMED if good else not_programmed("Invalid", f"listeners not programmed: {', '.join(bad)}")
@@ -200,5 +200,5 @@ def _listener_accepted(frame: Frame, door: Door, tls: ListenerTls) -> Condition:
     if door.conflict:
         return not_accepted(door.conflict, _conflict_words(door))
     if door.port in frame.lost:
-        return not_accepted("PortUnavailable", f"port {door.port} belongs to {frame.lost[door.port]}, which is older")
+        return not_accepted("PortUnavailable", f"port {door.port} belongs to {frame.lost[door.port]}, which comes first")
     return tls.refusal or ACCEPTED

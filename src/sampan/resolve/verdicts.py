@@ -97,7 +97,7 @@ def _conflict(
 ) -> Condition | None:
     for section, winner in attached(reader, target).losers.get(policy.ref, ()):
         if section == reference.section_name:
-            reason = f"{winner} is older and has the same target"
+            reason = f"{winner} comes first and has the same target"
             reader.emit(diagnostic.of(codes.POLICY_CONFLICT, policy, reason, at, "merge the two, or remove one"))
             return not_accepted("Conflicted", reason)
     return None

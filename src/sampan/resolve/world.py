@@ -312,5 +312,5 @@ def _place(item: Diagnostic) -> tuple[Any, ...]:
     return (item.sort_key, item.object or (), item.field_text, item.hint)
 
 
-_CLASH = "{} is older and has some of the same hosts; HTTPRoutes and GRPCRoutes share none on one listener"
-_SHADOW = "{} is older and gets all connections of the listener"
+_CLASH = "{} comes first and has some of the same hosts; HTTPRoutes and GRPCRoutes share none on one listener"
+_SHADOW = "{} comes first and gets all connections of the listener"
