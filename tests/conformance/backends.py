@@ -65,8 +65,8 @@ class Backends:
     def http(self, name: str, tls: ssl.SSLContext | None = None) -> int:
         """Answers JSON: backend, method, path, host, headers (lists by lower-case name), protocol, tls.
 
-        The query decides: `?delay=0.5` waits, `?status=503` answers so, `?fail=KEY&times=2` fails that often with 503 for a key.
-        A WebSocket upgrade is taken, and each text comes back as `NAME: TEXT`."""
+        The query decides: `?delay=0.5` waits, `?status=503` answers so, `?fail=KEY&times=2` fails that often with 503
+        for a key. A WebSocket upgrade is taken, and each text comes back as `NAME: TEXT`."""
         self.seen[name] = []
         failures: dict[str, int] = {}
 
