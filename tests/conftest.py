@@ -31,7 +31,12 @@ def _browser() -> str:
     return "" if found else "no Chromium is installed"
 
 
-ABSENT: dict[str, Callable[[], str]] = {"envoy": _envoy, "root": _root, "browser": _browser}
+def _shell() -> str:
+    missing = [name for name in ("sh", "curl", "openssl") if not shutil.which(name)]
+    return f"there is no {', '.join(missing)}" if missing else ""
+
+
+ABSENT: dict[str, Callable[[], str]] = {"envoy": _envoy, "root": _root, "browser": _browser, "shell": _shell}
 """By marker: why its real part is absent, or ""."""
 
 

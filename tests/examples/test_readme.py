@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +15,6 @@ from .conftest import EXAMPLES, ROOT, SAMPAN, Stage
 README = (ROOT / "README.md").read_text()
 BLOCK = re.compile(r"^```(\w+) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ECHO = re.compile(r"python3 examples/echo.py (\d+) (\S+) &")
-NEEDED = ("curl", "openssl", "sh")
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def said(command: Command, stage: Stage) -> list[str]:
 
 
 @pytest.mark.envoy
-@pytest.mark.skipif(not all(map(shutil.which, NEEDED)), reason=f"needs {', '.join(NEEDED)}")
+@pytest.mark.shell
 def test_the_tour_is_true(stage: Stage) -> None:
     tour = README[README.index("## A gateway of your own") :]
     for port, name in ECHO.findall(tour):
