@@ -27,6 +27,8 @@ from sampan.resolve import endpoint_group
 from sampan.xds.control import Control, Notice
 from sampan.xds.events import Acked, Refused
 
+MOST_SENT = 16
+
 Validate = Callable[[bytes], Awaitable[str | None]]
 """Would Envoy take this serialised Bootstrap? None, or its complaint. TrialError if that cannot be found out."""
 
@@ -89,8 +91,14 @@ class Publisher:
         self._follow_upstreams(state, plan, snapshot, groups)
         table = Table({**state.compiled.table.rows, **({types.ENDPOINT: state.endpoints} if state.endpoints else {})})
         state.revision = self._control.publish(view.proxy, table)
-        state.sent.append((state.revision, state.compiled))
+        self._note_sent(state, state.compiled)
         return state.revision
+
+    @staticmethod
+    def _note_sent(state: Publication, compiled: Compiled) -> None:
+        """Remembers the routing tables on their way; without a proxy to confirm them, no more than the last few."""
+        if not state.sent or state.sent[-1][1].table.of(types.ROUTE) is not compiled.table.of(types.ROUTE):
+            state.sent = [*state.sent[1 - MOST_SENT :], (state.revision, compiled)]
 
     def publish_endpoints(self, snapshot: Snapshot, groups: Collection[str]) -> dict[View, int]:
         """The short road: the endpoints of `groups`, to the proxies that have them. Gives each one's revision."""
