@@ -1,4 +1,4 @@
-"""Notices of changed paths from the operating system, by the Rust library behind `watchfiles`."""
+"""Notices of changed paths where there is no inotify, by the Rust library behind `watchfiles`."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
 # The library sleeps a step between two looks at what came in, and hands it over when a step brought nothing new: a
 # write is told 5 to 11 ms later, at 0.3 % of a core while nothing happens. Changes without end are told every 30 ms.
-STEP = 5
-SLOW_STEP = 50
+_STEP = 5
+_SLOW_STEP = 50
 _DEBOUNCE = 30
 
 
 class Watch:
     """Watches some folders from its construction on. `told` is called in the watching thread with the changed paths, or
-    with None when notices were lost and the watch has ended."""
+    with None when notices were lost and the watch has ended. What is not `urgent` is told some 50 ms later."""
 
     def __init__(
-        self, paths: Iterable[str], recursive: bool, step: int, told: Callable[[set[str] | None], None]
+        self, paths: Iterable[str], recursive: bool, told: Callable[[set[str] | None], None], urgent: bool = True
     ) -> None:
         self._stop = threading.Event()
         self._told = told
-        self._step = step
+        self._step = _STEP if urgent else _SLOW_STEP
         # The second False: never by polling. Raises OSError where the system's limits do not allow it.
         try:
             self._notify = RustNotify(sorted(paths), False, False, 300, recursive, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -10,9 +11,13 @@ from sampan.documents.kinds.kind_set import KindSet
 from sampan.model.codes import NOT_WATCHED
 from sampan.model.diagnostic import Diagnostic
 from sampan.model.meta import Origin
-from sampan.sources.files.notify import SLOW_STEP, STEP, Watch
 from sampan.sources.files.tree import Tree, Watched
 from sampan.sources.source import Emit, Records
+
+if sys.platform == "linux":
+    from sampan.sources.files.inotify import Watch
+else:
+    from sampan.sources.files.notify import Watch
 
 # Roots are mounted, unmounted and replaced without a notice: they are asked every 2 s (one `stat` each). Everything is
 # compared every 60 s (one `stat` for each file), for lost notices and for network file systems, which send none.
@@ -89,15 +94,15 @@ class Files:
         former, self._watches = self._watches, []
         self._watched, self._watch_again, self._not_watched = wanted, False, None
         folders, alone = wanted
-        self._watch(frozenset(path for path, _ in folders), True, STEP)
+        self._watch(frozenset(path for path, _ in folders), True, urgent=True)
         # The parents of folders tell only that a folder was replaced; those of single files tell of edits.
-        self._watch(alone, False, STEP if self._tree.has_single_files else SLOW_STEP)
+        self._watch(alone, False, urgent=self._tree.has_single_files)
         # What changed before the new watches began is found by comparing.
         self._compare_all = True
         for watch in former:
             await asyncio.to_thread(watch.close)
 
-    def _watch(self, paths: frozenset[str], recursive: bool, step: int) -> None:
+    def _watch(self, paths: frozenset[str], recursive: bool, urgent: bool) -> None:
         if not paths:
             return
         loop = asyncio.get_running_loop()
@@ -106,8 +111,8 @@ class Files:
             loop.call_soon_threadsafe(self._hear, found)
 
         try:
-            self._watches.append(Watch(paths, recursive, step, told))
-        except FileNotFoundError:
+            self._watches.append(Watch(paths, recursive, told, urgent))
+        except (FileNotFoundError, NotADirectoryError):
             # Gone since it was looked at; the next look finds that out.
             self._watched = None
         except OSError as error:
