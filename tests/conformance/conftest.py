@@ -16,6 +16,7 @@ from sampan.cli.api import Api
 from sampan.cli.problem import UserError
 from sampan.proxy.binary import find
 
+from .stage import Stage
 from .world import World, until
 
 
@@ -59,3 +60,10 @@ def cleanup(world: World) -> Iterator[list[str]]:
     files: list[str] = []
     yield files
     world.remove(*files)
+
+
+@pytest.fixture
+def stage(world: World) -> Iterator[Stage]:
+    stage = Stage(world)
+    yield stage
+    world.remove(*stage.files)
