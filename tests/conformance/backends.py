@@ -66,7 +66,7 @@ class Backends:
         """Answers JSON: backend, method, path, host, headers (lists by lower-case name), protocol, tls.
 
         The query decides: `?delay=0.5` waits, `?status=503` answers so, `?fail=KEY&times=2` fails that often with 503
-        for a key. A WebSocket upgrade is taken, and each text comes back as `NAME: TEXT`."""
+        for a key. A WebSocket upgrade is taken: a text comes back as `NAME: TEXT`, bytes as they are."""
         self.seen[name] = []
         failures: dict[str, int] = {}
 
@@ -234,7 +234,7 @@ async def _websocket(
         text = bytes(byte ^ mask[i % 4] for i, byte in enumerate(await reader.readexactly(length & 0x7F)))
         if first & 0x0F == 8:
             break
-        answer = f"{name}: ".encode() + text
-        writer.write(bytes((0x81, len(answer))) + answer)
+        answer = f"{name}: ".encode() + text if first & 0x0F == 1 else text
+        writer.write(bytes((first, len(answer))) + answer)
         await writer.drain()
     writer.close()
