@@ -1,0 +1,242 @@
+"""TLSRoutes: passing through, ending TLS, both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from .certificates import authority, client_context, server_context, tls_secret
+from .marks import case
+from .test_http_references import ROUTES
+from .world import Document, World, free_port, gateway, grant, http_listener, route, service, until
+
+pytestmark = pytest.mark.envoy
+
+WILD = "*.example.com"
+
+
+class Tls:
+    """A namespace with the TLS services `a` and `b` (for every name used here), and `plain`, which has none."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.namespace = world.namespace()
+        self.file = f"{self.namespace}-all"
+        self.files = [self.namespace, self.file]
+        pair = authority().leaf("abc.example.com", "other.example.com", "tls.example.com")
+        self.basis: list[Document] = []
+        for name in ("a", "b"):
+            port = world.backends.http(self.backend(name), server_context(pair))
+            self.basis += service(self.namespace, name, port, number=443)
+        self.basis += service(self.namespace, "plain", world.backends.http(self.backend("plain")), number=3000)
+        self.basis.append(tls_secret(self.namespace, "certificate", authority().leaf("tls.example.com")))
+
+    def backend(self, name: str) -> str:
+        return f"{self.namespace}-{name}"
+
+    def apply(self, *documents: Document) -> None:
+        self.world.apply(self.file, *self.basis, *documents)
+
+    def route(
+        self, gateway_name: str, hosts: list[str], backend: Document, name: str = "route", **parent: str
+    ) -> Document:
+        rules = [{"backendRefs": [{"port": 443, **backend}]}]
+        return route("TLSRoute", self.namespace, name, [{"name": gateway_name, **parent}], rules, hostnames=hosts)
+
+    def expect(self, wanted: str, port: int, host: str) -> None:
+        """That service answers over TLS with a certificate for the name; behind a passthrough it sees the name too."""
+        answer = self.world.until_backend(self.backend(wanted), port, host=host, tls=client_context(authority()))
+        assert answer.body.get("tls", {}).get("sni") == (None if wanted == "plain" else host)
+
+    def refused(self, port: int, name: str) -> None:
+        """A connection that asks for the name is ended before TLS begins."""
+
+        def ended() -> bool:
+            answer = self.world.ask(port, host=name, tls=client_context(None))
+            return answer.status == 0 and ("SSL" in answer.error or "Reset" in answer.error or "closed" in answer.error)
+
+        until(ended, lambda: self.world.ask(port, host=name, tls=client_context(None)))
+
+    def condition(self, type_: str, status: str, reason: str, name: str = "route") -> None:
+        self.world.until_route("TLSRoute", self.namespace, name, type_, status, reason)
+
+    def attached(self, name: str) -> list[int]:
+        return [item["attachedRoutes"] for item in self.world.status("Gateway", self.namespace, name)["listeners"]]
+
+
+def passing(port: int, name: str = "tls", host: str = "", **more: object) -> Document:
+    about: Document = {"name": name, "port": port, "protocol": "TLS", "tls": {"mode": "Passthrough"}, **more}
+    return {**about, "hostname": host} if host else about
+
+
+def ending(port: int, host: str, name: str = "terminate") -> Document:
+    tls = {"mode": "Terminate", "certificateRefs": [{"name": "certificate"}]}
+    return {"name": name, "port": port, "protocol": "TLS", "hostname": host, "tls": tls}
+
+
+@pytest.fixture
+def tls(world: World) -> Iterator[Tls]:
+    found = Tls(world)
+    yield found
+    world.remove(*found.files)
+
+
+@case("TLSRouteSimpleSameNamespace")
+def test_a_route_by_name(tls: Tls) -> None:
+    port = free_port()
+    tls.apply(
+        gateway(tls.namespace, "pass", passing(port, host=WILD)), tls.route("pass", ["abc.example.com"], {"name": "a"})
+    )
+    tls.condition("Accepted", "True", "Accepted")
+    tls.expect("a", port, "abc.example.com")
+
+
+@case("TLSRouteTerminateSimpleSameNamespace")
+def test_tls_ends_at_the_gateway(tls: Tls) -> None:
+    port = free_port()
+    tls.apply(
+        gateway(tls.namespace, "end", ending(port, "tls.example.com")),
+        tls.route("end", ["tls.example.com"], {"name": "plain", "port": 3000}),
+    )
+    tls.condition("Accepted", "True", "Accepted")
+    tls.expect("plain", port, "tls.example.com")
+
+
+@case("TLSRouteMixedTerminationSameNamespace")
+def test_both_on_one_port(tls: Tls) -> None:
+    port = free_port()
+    listeners = (ending(port, "tls.example.com"), passing(port, "passthrough", "abc.example.com"))
+    tls.apply(
+        gateway(tls.namespace, "both", *listeners),
+        tls.route("both", ["abc.example.com"], {"name": "a"}, "through"),
+        tls.route("both", ["tls.example.com"], {"name": "plain", "port": 3000}, "ended"),
+    )
+    for name in ("through", "ended"):
+        tls.condition("Accepted", "True", "Accepted", name)
+    for item in tls.world.status("Gateway", tls.namespace, "both")["listeners"]:
+        assert "TLSRoute" in [kind["kind"] for kind in item["supportedKinds"]]
+        tls.world.until_gateway(tls.namespace, "both", "Accepted", "True", "Accepted", listener=item["name"])
+    assert tls.attached("both") == [1, 1]
+    tls.expect("plain", port, "tls.example.com")
+    tls.expect("a", port, "abc.example.com")
+
+
+@case("TLSRouteHostnameIntersection")
+def test_where_names_of_routes_and_listeners_meet(tls: Tls) -> None:
+    ports = {name: free_port() for name in ("exact", "narrow", "wide", "any")}
+    hosts = {"exact": "abc.example.com", "narrow": WILD, "wide": "*.com", "any": ""}
+    documents = [gateway(tls.namespace, name, passing(ports[name], host=hosts[name])) for name in ports]
+    wild = {"exact": (WILD, "a"), "narrow": ("*.com", "b"), "wide": (WILD, "b"), "any": ("*.com", "b")}
+    names = []
+    for name, (host, backend) in wild.items():
+        documents.append(tls.route(name, [host], {"name": backend}, f"wild-{name}"))
+        names.append(f"wild-{name}")
+        if name != "exact":
+            documents.append(tls.route(name, ["abc.example.com"], {"name": "a"}, f"exact-{name}"))
+            names.append(f"exact-{name}")
+    tls.apply(*documents)
+    for name in names:
+        tls.condition("Accepted", "True", "Accepted", name)
+        tls.condition("ResolvedRefs", "True", "ResolvedRefs", name)
+    for name, port in ports.items():
+        tls.expect("a", port, "abc.example.com")
+        if name != "exact":
+            tls.expect("b", port, "other.example.com")
+        tls.refused(port, "non.matching.org" if name == "any" else "non.matching.example")
+    tls.refused(ports["narrow"], "non.matching.com")
+
+
+@case("TLSRouteInvalidBackendRefNonexistent")
+def test_a_backend_that_does_not_exist(tls: Tls) -> None:
+    assert_bad_backend(tls, {"name": "nonexistent"}, "BackendNotFound")
+
+
+@case("TLSRouteInvalidBackendRefUnknownKind")
+def test_a_backend_of_an_unknown_kind(tls: Tls) -> None:
+    assert_bad_backend(tls, {"group": "unknown.example", "kind": "Nonexistent", "name": "a"}, "InvalidKind")
+
+
+def assert_bad_backend(tls: Tls, backend: Document, reason: str) -> None:
+    port = free_port()
+    tls.apply(gateway(tls.namespace, "pass", passing(port)), tls.route("pass", ["abc.example.com"], backend))
+    tls.condition("Accepted", "True", "Accepted")
+    tls.condition("ResolvedRefs", "False", reason)
+    tls.refused(port, "abc.example.com")
+
+
+@case("TLSRouteInvalidNoMatchingListenerHostname")
+def test_no_listener_has_the_name(tls: Tls) -> None:
+    only = {"allowedRoutes": {"namespaces": {"from": "Same"}, "kinds": [{"kind": "TLSRoute"}]}}
+    tls.apply(
+        gateway(tls.namespace, "exact", passing(free_port(), host="www.example.com", **only)),
+        gateway(tls.namespace, "wild", passing(free_port(), host=WILD, **only)),
+        tls.route("exact", ["www.nomatch.com", "*.nomatch.com"], {"name": "a"}, "one"),
+        tls.route("wild", ["www.different.com", "*.different.com"], {"name": "a"}, "two"),
+    )
+    for name in ("one", "two"):
+        tls.condition("Accepted", "False", "NoMatchingListenerHostname", name)
+    assert tls.attached("exact") == tls.attached("wild") == [0]
+
+
+@case("TLSRouteInvalidNoMatchingListener")
+def test_listeners_of_other_protocols_and_names(tls: Tls) -> None:
+    https = http_listener(free_port(), "https", protocol="HTTPS", tls=ending(0, "")["tls"])
+    tls.apply(
+        gateway(tls.namespace, "pass", passing(free_port(), "tls-passthrough")),
+        gateway(tls.namespace, "http-only", http_listener(free_port())),
+        gateway(tls.namespace, "https-only", https),
+        tls.route("http-only", ["tls.example.com"], {"name": "a"}, "http"),
+        tls.route("https-only", ["tls.example.com"], {"name": "a"}, "https"),
+        tls.route("pass", ["tls.example.com"], {"name": "a"}, "section", sectionName="nonexistent"),
+    )
+    tls.condition("Accepted", "False", "NotAllowedByListeners", "http")
+    tls.condition("Accepted", "False", "NotAllowedByListeners", "https")
+    tls.condition("Accepted", "False", "NoMatchingParent", "section")
+    assert tls.attached("http-only") == tls.attached("https-only") == [0]
+
+
+@case("TLSRouteInvalidReferenceGrant")
+def test_grants_that_are_wrong_in_one_point_each(tls: Tls) -> None:
+    other = tls.world.namespace()
+    tls.files.append(other)
+    right = {**ROUTES, "kind": "TLSRoute", "namespace": tls.namespace}
+    target = {"group": "", "kind": "Service", "name": "away"}
+    wrong = [
+        (tls.namespace, right, target),
+        (other, {**right, "group": "other.example"}, target),
+        (other, {**right, "kind": "Gateway"}, target),
+        (other, {**right, "namespace": "other"}, target),
+        (other, right, {**target, "group": "other.example"}),
+        (other, right, {**target, "kind": "Secret"}),
+        (other, right, {**target, "name": "other"}),
+    ]
+    tls.apply(
+        *service(other, "away", free_port(), number=443),
+        *(grant(place, f"wrong-{n}", origin, to) for n, (place, origin, to) in enumerate(wrong)),
+        gateway(tls.namespace, "pass", passing(free_port(), host=WILD)),
+        tls.route("pass", ["abc.example.com"], {"name": "away", "namespace": other}),
+    )
+    tls.condition("Accepted", "True", "Accepted")
+    tls.condition("ResolvedRefs", "False", "RefNotPermitted")
+
+
+@case("TLSRouteListenerPassthroughSupportedKinds")
+def test_a_passthrough_listener_serves_no_tcp_routes(tls: Tls) -> None:
+    kinds = {"namespaces": {"from": "Same"}, "kinds": [{"kind": "TCPRoute"}, {"kind": "TLSRoute"}]}
+    tls.apply(gateway(tls.namespace, "pass", passing(free_port(), allowedRoutes=kinds)))
+    tls.world.until_gateway(tls.namespace, "pass", "ResolvedRefs", "False", "InvalidRouteKinds", listener="tls")
+    (item,) = tls.world.status("Gateway", tls.namespace, "pass")["listeners"]
+    assert [kind["kind"] for kind in item["supportedKinds"]] == ["TLSRoute"]
+    assert item["attachedRoutes"] == 0
+
+
+@case("TLSRouteListenerTerminateSupportedKinds")
+def test_a_terminating_listener_serves_tls_routes(tls: Tls) -> None:
+    listener = ending(free_port(), "tls.example.com")
+    listener["allowedRoutes"] = {"namespaces": {"from": "Same"}, "kinds": [{"kind": "TLSRoute"}]}
+    tls.apply(gateway(tls.namespace, "end", listener))
+    tls.world.until_gateway(tls.namespace, "end", "Accepted", "True", "Accepted", listener="terminate")
+    (item,) = tls.world.status("Gateway", tls.namespace, "end")["listeners"]
+    assert [kind["kind"] for kind in item["supportedKinds"]] == ["TLSRoute"]
+    assert item["attachedRoutes"] == 0
