@@ -128,7 +128,7 @@ class World:
         self, look: Callable[[], Iterable[Document]], type_: str, status: str, reason: str | Sequence[str] = ()
     ) -> Document:
         """Until the conditions that `look` gives have this one; `reason` is one word or one of several."""
-        reasons = (reason,) if isinstance(reason, str) else tuple(reason)
+        reasons = (reason,) if isinstance(reason, str) and reason else tuple(reason)
 
         def found() -> Document | None:
             for item in look():
