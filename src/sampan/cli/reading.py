@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -29,6 +31,19 @@ class Reading:
     files: int
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """What is read holds no cycles and is needed to the end; looking for some takes a sixth of `check`'s time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+@uncollected()
 def read(paths: Sequence[str]) -> Reading:
     """Files and folders. Raises UserError where there is nothing to read."""
     if not all(paths):

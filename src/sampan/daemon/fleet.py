@@ -133,5 +133,10 @@ class Doors:
         doors = self._doors(view, [item])
         return next((said for door, said in self.shut.items() if door in doors), "")
 
+    def elsewhere(self, view: View, item: Socket) -> bool:
+        """Whether a socket cannot be opened because this machine does not have its address."""
+        shut = self._doors(view, [item]) & self.shut.keys()
+        return any(not ports.has_address(door.address) for door in shut)
+
     def _doors(self, view: View, sockets: Iterable[Socket]) -> set[Door]:
         return {Door(view.proxy, address, item.port) for item in sockets for address in item.addresses or self._every}

@@ -44,11 +44,14 @@ def with_proxies(
         status = statuses.get(view.gateway)
         if status is None:
             continue
-        shut = {
-            name: said for socket in plan.sockets if (said := doors.why(view, socket)) for name in _names(socket.chains)
-        }
-        if view.proxy not in in_step or shut:
-            changed[view.gateway] = _overlaid(status, view.proxy in in_step, shut)
+        taken: dict[str, str] = {}
+        elsewhere: dict[str, str] = {}
+        for socket in plan.sockets:
+            if said := doors.why(view, socket):
+                found = elsewhere if doors.elsewhere(view, socket) else taken
+                found.update((name, said) for name in _names(socket.chains))
+        if view.proxy not in in_step or taken or elsewhere:
+            changed[view.gateway] = _overlaid(status, view.proxy in in_step, taken, elsewhere)
     return {**statuses, **changed} if changed else statuses
 
 
@@ -56,25 +59,33 @@ def _names(chains: Iterable[Chain]) -> Iterable[str]:
     return (name for chain in chains for name in chain.listeners)
 
 
-def _overlaid(status: Status, in_step: bool, shut: Mapping[str, str]) -> Status:
-    listeners = tuple(_listener(item, in_step, shut.get(item.name, "")) for item in status.listeners)
+def _overlaid(status: Status, in_step: bool, taken: Mapping[str, str], elsewhere: Mapping[str, str]) -> Status:
+    """`taken` and `elsewhere` say why, by listener: its port is taken, or this machine does not have its address. The
+    latter is about the Gateway's addresses and leaves what is said of the listeners' ports."""
     conditions = status.conditions
-    if shut:
-        whole = all(item.name in shut for item in status.listeners)
-        words = "; ".join(sorted(set(shut.values())))
-        conditions = _with(conditions, Condition("Accepted", "True", "ListenersNotValid", words))
-        if whole:
-            conditions = _with(conditions, Condition("Programmed", "False", "AddressNotUsable", words))
+    if taken:
+        conditions = _with(conditions, Condition("Accepted", "True", "ListenersNotValid", _words(taken)))
+    if all(item.name in taken or item.name in elsewhere for item in status.listeners):
+        words = _words({**taken, **elsewhere})
+        conditions = _with(conditions, Condition("Programmed", "False", "AddressNotUsable", words))
     if not in_step:
         conditions = _with(conditions, PENDING)
+    listeners = tuple(
+        _listener(item, in_step, taken.get(item.name, ""), elsewhere.get(item.name, "")) for item in status.listeners
+    )
     return replace(status, conditions=conditions, listeners=listeners)
 
 
-def _listener(item: ListenerStatus, in_step: bool, said: str) -> ListenerStatus:
+def _words(reasons: Mapping[str, str]) -> str:
+    return "; ".join(sorted(set(reasons.values())))
+
+
+def _listener(item: ListenerStatus, in_step: bool, taken: str, elsewhere: str) -> ListenerStatus:
     conditions = item.conditions
-    if said:
-        conditions = _with(conditions, Condition("Accepted", "False", "PortUnavailable", said))
-        conditions = _with(conditions, Condition("Programmed", "False", "Invalid", said))
+    if taken:
+        conditions = _with(conditions, Condition("Accepted", "False", "PortUnavailable", taken))
+    if taken or elsewhere:
+        conditions = _with(conditions, Condition("Programmed", "False", "Invalid", taken or elsewhere))
     elif not in_step:
         conditions = _with(conditions, PENDING)
     return replace(item, conditions=conditions)

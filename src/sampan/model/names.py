@@ -32,7 +32,7 @@ class Ref(NamedTuple):
         return "/".join(part for part in (self.kind, self.namespace, self.name) if part)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def slot(text: str) -> str:
     """One slot of a resource name, safe in a statistic's name: Envoy splits statistics at dots.
 

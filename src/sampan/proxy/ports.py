@@ -37,6 +37,17 @@ def in_use(address: str, port: int) -> str | None:
     return None
 
 
+def has_address(address: str) -> bool:
+    """Whether this machine has the (numeric) address."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError as error:
+            return error.errno != errno.EADDRNOTAVAIL
+    return True
+
+
 def _why(error: OSError, address: str, port: int) -> str:
     where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     if error.errno == errno.EADDRINUSE:

@@ -153,7 +153,9 @@ def _gateway_programmed(frame: Frame, accepted: Condition, listeners: Iterable[L
     if accepted.status != "True" and not frame.lost:
         return not_programmed("Invalid", accepted.message)
     if frame.lost:
-        words = "; ".join(f"port {port} belongs to {ref}, which comes first" for port, ref in sorted(frame.lost.items()))
+        words = "; ".join(
+            f"port {port} belongs to {ref}, which comes first" for port, ref in sorted(frame.lost.items())
+        )
         return not_programmed("AddressNotUsable", words)
     good, bad = _split(listeners, "Programmed")
     return PROGRAMMED if good else not_programmed("Invalid", f"listeners not programmed: {', '.join(bad)}")
@@ -200,5 +202,7 @@ def _listener_accepted(frame: Frame, door: Door, tls: ListenerTls) -> Condition:
     if door.conflict:
         return not_accepted(door.conflict, _conflict_words(door))
     if door.port in frame.lost:
-        return not_accepted("PortUnavailable", f"port {door.port} belongs to {frame.lost[door.port]}, which comes first")
+        return not_accepted(
+            "PortUnavailable", f"port {door.port} belongs to {frame.lost[door.port]}, which comes first"
+        )
     return tls.refusal or ACCEPTED
