@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from .certificates import authority, tls_secret
 from .marks import case, failing
 from .stage import Stage
-from .world import Document, World, document, free_port, gateway, http_listener, http_route, route, to, until
+from .world import Document, document, free_port, gateway, http_listener, http_route, route, to, until
 
 pytestmark = pytest.mark.envoy
 
@@ -261,11 +260,3 @@ def test_a_request_is_of_one_listener_alone(stage: Stage) -> None:
         for owner, host in asked.items():
             for listener in hosts:
                 stage.expect("a" if listener == owner else 404, f"/{listener}", host, port=port)
-
-
-def test_certificates_made_here_are_secrets(world: World) -> None:
-    """The basis of the cases with TLS: what they call a certificate is one to Sampan."""
-    namespace = world.namespace()
-    world.apply(f"{namespace}-all", tls_secret(namespace, "good", authority().leaf("a.example")))
-    assert world.object("Secret", namespace, "good")["type"] == "kubernetes.io/tls"
-    world.remove(namespace, f"{namespace}-all")
