@@ -1,0 +1,7 @@
+"""The whole Sampan of tests/daemon, for mistakes and attacks."""
+
+from __future__ import annotations
+
+from ..daemon.conftest import folder, one, sampan, two
+
+__all__ = ["folder", "one", "sampan", "two"]
