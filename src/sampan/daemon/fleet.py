@@ -39,7 +39,7 @@ class Fleet:
         self._runtime, self._xds_socket = runtime, xds_socket
         self._supervisor = supervisor
         self._arguments = tuple(arguments)
-        self._wanted: Mapping[str, Bootstrap] | None = None
+        self._wanted: frozenset[View] | None = None
         self.running: Mapping[str, RunningProxy] = {}
 
     async def look(self) -> None:
@@ -48,10 +48,11 @@ class Fleet:
 
     async def want(self, views: Iterable[View]) -> bool:
         """Sees to it that these run and no others; says whether that was news. Raises SupervisorError, OSError."""
-        wanted = {view.proxy: self._bootstrap(view) for view in views}
+        wanted = frozenset(views)
         if wanted == self._wanted:
             return False
-        self.running = _by_name(await self._supervisor.apply(wanted))
+        bootstraps = {view.proxy: self._bootstrap(view) for view in sorted(wanted, key=lambda view: view.proxy)}
+        self.running = _by_name(await self._supervisor.apply(bootstraps))
         self._wanted = wanted
         return True
 
