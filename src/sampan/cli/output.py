@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 from sampan.cli.problem import UserError
+from sampan.model.printable import one_line
 
 Record = Mapping[str, Any]
 
@@ -122,11 +123,6 @@ def _render(record: Record, stream: IO[str]) -> str:
 def _place(record: Record) -> str:
     file, line, column = str(record.get("file") or ""), record.get("line"), record.get("column")
     return f"{file}:{line}:{column or 1}:" if line else f"{file}:"
-
-
-def one_line(text: object) -> str:
-    """Texts from documents stand in reasons: no line feed or escape sequence of theirs may reach the terminal."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text))
 
 
 def counts(records: Sequence[Record]) -> tuple[int, int]:

@@ -17,20 +17,21 @@ SECONDS = 0.1
 
 
 class Afterwards:
-    """Runs at most every `SECONDS`. `statuses`, `diagnostics` and `last_good` are asked for what is true then; `say`
-    writes a line to the log."""
+    """Runs at most every `SECONDS`. `statuses`, `diagnostics`, `last_good` and `problems` (of writing to disk) are
+    asked for what is true then; `say` writes a line to the log."""
 
     def __init__(self, ledger: Ledger, keeper: Keeper, now: Callable[[], str], say: Callable[[str], None]) -> None:
         self.statuses: Callable[[], Mapping[Ref, Status]] = dict
         self.diagnostics: Callable[[], Iterable[Diagnostic]] = tuple
         self.last_good: Callable[[], LastGood] = LastGood
+        self.problems: Callable[[], Iterable[str]] = lambda: (keeper.problem,)
         self._ledger, self._keeper = ledger, keeper
         self._now, self._say = now, say
         self._changes: list[Change] = []
         self._seen: Mapping[Ref, Status] = {}
         self._said: dict[Diagnostic, None] = {}
         self._ready: set[Ref] = set()
-        self._problem = ""
+        self._problems: set[str] = set()
         self._wake = asyncio.Event()
 
     def note(self, change: Change | None = None) -> None:
@@ -78,10 +79,10 @@ class Afterwards:
         if gone:
             self._say(f"{gone} mended, {len(found)} left" if found else f"{gone} mended: no mistakes are left")
         self._said = found
-        if self._keeper.problem != self._problem:
-            self._problem = self._keeper.problem
-            if self._problem:
-                self._say(f"warning: {self._problem}")
+        problems = set(filter(None, self.problems()))
+        for problem in sorted(problems - self._problems):
+            self._say(f"warning: {problem}")
+        self._problems = problems
 
 
 def _holds(conditions: Iterable[Condition]) -> bool:

@@ -188,7 +188,12 @@ class _Desk:
             "envoy": node.node.version if node is not None else None,
             "types": self._types(node) if node is not None else {},
             "refused": [
-                {"type": types.word(item.type), "names": [item.name], "error": item.complaint, "since": None}
+                {
+                    "type": types.word(item.type),
+                    "names": [item.name],
+                    "error": item.complaint,
+                    "since": item.since or None,
+                }
                 for item in refusals
             ],
         }

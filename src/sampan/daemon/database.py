@@ -21,7 +21,7 @@ from sampan.model.names import Ref
 from sampan.sources.last_good import Key, LastGood, Saved
 
 APPLICATION_ID = 0x53414D50  # "SAMP": tells our file from any other SQLite file
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE generation (
   api_group TEXT, kind TEXT, namespace TEXT, name TEXT, number INTEGER NOT NULL, text TEXT NOT NULL, spec TEXT NOT NULL,
@@ -32,7 +32,8 @@ CREATE TABLE transition (
   PRIMARY KEY (api_group, kind, namespace, name, place, type)) WITHOUT ROWID;
 CREATE TABLE last_good (source TEXT, key TEXT, body BLOB NOT NULL, PRIMARY KEY (source, key)) WITHOUT ROWID;
 CREATE TABLE refused (
-  proxy TEXT, key TEXT, type TEXT NOT NULL, name TEXT NOT NULL, complaint TEXT NOT NULL, stand_in BLOB,
+  proxy TEXT, key TEXT, type TEXT NOT NULL, name TEXT NOT NULL, complaint TEXT NOT NULL,
+  stand_in BLOB, since TEXT NOT NULL,
   PRIMARY KEY (proxy, key)) WITHOUT ROWID;
 """
 
@@ -115,17 +116,17 @@ class Database:
         """By proxy."""
         found: dict[str, list[Refusal]] = {}
         for proxy, *values in self._connection.execute(
-            "SELECT proxy, key, type, name, complaint, stand_in FROM refused ORDER BY proxy, key"
+            "SELECT proxy, key, type, name, complaint, stand_in, since FROM refused ORDER BY proxy, key"
         ):
             found.setdefault(proxy, []).append(Refusal(*values))
         return {proxy: tuple(refusals) for proxy, refusals in found.items()}
 
     def save_refused(self, proxy: str, refused: Iterable[Refusal]) -> None:
         """Everything that one proxy refuses."""
-        rows = ((proxy, item.key, item.type, item.name, item.complaint, item.stand_in) for item in refused)
+        rows = ((proxy, item.key, item.type, item.name, item.complaint, item.stand_in, item.since) for item in refused)
         with self._connection as connection:
             connection.execute("DELETE FROM refused WHERE proxy=?", (proxy,))
-            connection.executemany("INSERT INTO refused VALUES (?,?,?,?,?,?)", rows)
+            connection.executemany("INSERT INTO refused VALUES (?,?,?,?,?,?,?)", rows)
 
 
 def _plain(item: Saved) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from sampan.documents.kinds.built_in import BUILT_IN
 from sampan.model import codes
 from sampan.model.diagnostic import Diagnostic
 from sampan.model.meta import Origin
+from sampan.model.printable import one_line
 from sampan.proxy import paths
 from sampan.proxy.client import Supervisor, SupervisorError
 from sampan.sources.files.watch import Files
@@ -88,7 +89,7 @@ def now() -> str:
 
 
 def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(one_line(line), file=sys.stderr, flush=True)
 
 
 async def _run(chosen: argparse.Namespace) -> None:
@@ -158,11 +159,13 @@ async def _serve(
     control = Control()
     trust = next((name for name in TRUST_FILES if os.path.exists(name)), TRUST_FILES[0])
     settings = Settings(system_trust=trust, every_address=every)
-    publisher = Publisher(control, pipeline.world.policies, settings, validate, pipeline.refused)
+    publisher = Publisher(control, pipeline.world.policies, settings, validate, pipeline.refused, now)
     overview.connect(control, publisher)
     _follow_proxies(control, publisher, afterwards, keeper)
     async with serving(control, socket_path(runtime)) as address:
-        group.create_task(RowKeeper(rows_folder(runtime), control).run())
+        rows = RowKeeper(rows_folder(runtime), control)
+        afterwards.problems = lambda: (keeper.problem, rows.problem)
+        group.create_task(rows.run())
         group.create_task(supervisor.stay_ready(address.take))
         group.create_task(answering(overview, runtime / "api.sock"))
         await pipeline.follow(publisher)
@@ -170,10 +173,16 @@ async def _serve(
 
 def _follow_proxies(control: Control, publisher: Publisher, afterwards: Afterwards, keeper: Keeper) -> None:
     """Proxies' answers change statuses and diagnostics, and what is refused is kept for the next start."""
+    from sampan.envoy import types
+    from sampan.xds.events import GaveUp
+
     noted: dict[str, object] = {}
 
     def observe(notice: Notice) -> None:
         afterwards.note()
+        if isinstance(notice.what, GaveUp):
+            names = ", ".join(f"{types.word(type_url)} {name}" for type_url, name in notice.what.resources)
+            say(f"warning: the proxy {notice.scope} did not take in time, and goes on without: {names}")
         for view, state in publisher.publications.items():
             if view.proxy == notice.scope and noted.get(view.proxy) is not state.refusals.by_key:
                 noted[view.proxy] = state.refusals.by_key

@@ -53,7 +53,7 @@ class Publication:
 
 class Publisher:
     """`validate` is asked when a routing table was refused. `changed` is called when a refusal became known, so that
-    the caller publishes again."""
+    the caller publishes again; `now` gives RFC 3339."""
 
     def __init__(
         self,
@@ -62,12 +62,14 @@ class Publisher:
         settings: Settings,
         validate: Validate,
         changed: Callable[[], None],
+        now: Callable[[], str],
     ) -> None:
         self.publications: dict[View, Publication] = {}
         self._control = control
         self._policies, self._settings = policies, settings
         self._validate = validate
         self._changed = changed
+        self._now = now
         self._searches: list[tuple[Publication, Refused]] = []
         control.observe(self._observe)
 
@@ -164,7 +166,7 @@ class Publisher:
             verdict = good.get((event.type, name))
             stand_in = verdict.good.body if verdict is not None and verdict.good is not None else None
             passing = event.type == types.LISTENER and any(words in event.reason for words in PASSING)
-            yield Refusal(version, event.type, name, event.reason, None if passing else stand_in, passing)
+            yield Refusal(version, event.type, name, event.reason, None if passing else stand_in, self._now(), passing)
 
     async def search(self) -> bool:
         """Finds the routes at fault in every routing table refused since the last call. Says whether there were any:
@@ -192,10 +194,14 @@ class Publisher:
             complaint, found = f"{complaint} (which route, could not be found out: {error})", {}
         if not found:
             # No part by itself: the table as a whole. What the proxy has of it stays.
-            return [Refusal(version, types.ROUTE, name, complaint, _good_row(self._control, state, name))]
+            good = _good_row(self._control, state, name)
+            return [Refusal(version, types.ROUTE, name, complaint, good, self._now())]
         stand_ins = _last_good(parts, state.good.get(name, ()))
         by_key = {part.key: part for part in parts}
-        return [Refusal(key, types.ROUTE, by_key[key].name, said, stand_ins.get(key)) for key, said in found.items()]
+        return [
+            Refusal(key, types.ROUTE, by_key[key].name, said, stand_ins.get(key), self._now())
+            for key, said in found.items()
+        ]
 
     # ---- for the report
 

@@ -25,8 +25,8 @@ PASSING = ("cannot bind", "Address already in use", "Permission denied", "cannot
 class Refusal:
     """`key` is refused; `type` and `name` say of what (a part of a routing table has the name of its rule).
 
-    `stand_in` are the last good bytes, or None: a route then answers 500, a row is left out. `passing`: to be tried
-    again soon, the reason lies outside.
+    `stand_in` are the last good bytes, or None: a route then answers 500, a row is left out. `since` is
+    RFC 3339. `passing`: to be tried again soon, the reason lies outside.
     """
 
     key: str
@@ -34,6 +34,7 @@ class Refusal:
     name: str
     complaint: str
     stand_in: bytes | None = field(default=None, repr=False)
+    since: str = ""
     passing: bool = False
 
 

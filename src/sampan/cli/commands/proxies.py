@@ -9,6 +9,7 @@ from typing import Any
 from sampan.cli import api, columns, output
 from sampan.cli.options import Format, FormatOption
 from sampan.cli.state import State
+from sampan.model.printable import one_line
 
 Proxy = Mapping[str, Any]
 
@@ -70,5 +71,5 @@ def _refusals(proxy: Proxy) -> list[str]:
         ago = f", {since} ago" if since else ""
         label = output.paint("refused:", output.RED, sys.stdout)
         lines.append(f"{label} {proxy['proxy']}: {refusal['type']} {names}{ago}")
-        lines.append(f"  {output.one_line(refusal.get('error') or '')}")
+        lines.append(f"  {one_line(refusal.get('error') or '')}")
     return lines
