@@ -14,6 +14,7 @@ from sampan.model.meta import Object
 from sampan.model.names import Ref
 from sampan.model.plan import Plan, View
 from sampan.model.status import Status
+from sampan.resolve import built_in_class
 
 if TYPE_CHECKING:
     from sampan.daemon.publisher import Publication, Publisher
@@ -29,6 +30,7 @@ class Overview:
         self.control: Control | None = None
         self.publisher: Publisher | None = None
         self._notices = tuple(notices)
+        self._class, self._class_status = built_in_class()
 
     def connect(self, control: Control, publisher: Publisher) -> None:
         """From here on proxies can be seen too."""
@@ -38,7 +40,8 @@ class Overview:
 
     def objects(self, kind: str = "", namespace: str = "", name: str = "") -> Iterable[Object]:
         """Those that fit every part given, by kind and name."""
-        found = self.pipeline.world.snapshot.objects.values()
+        objects = self.pipeline.world.snapshot.objects
+        found = objects.values() if self._class.ref in objects else (self._class, *objects.values())
         return sorted(
             (
                 item
@@ -52,7 +55,8 @@ class Overview:
 
     def statuses(self) -> Mapping[Ref, Status]:
         resolution = self.pipeline.world.resolution
-        return with_proxies(resolution.statuses, resolution.plans, self.pipeline.doors, self.in_step())
+        statuses = {self._class.ref: self._class_status, **resolution.statuses}
+        return with_proxies(statuses, resolution.plans, self.pipeline.doors, self.in_step())
 
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """All of them, each at its line, in the order of the files."""

@@ -9,6 +9,7 @@ from typing import Literal
 from sampan.documents.kinds.gateway import Gateway, GatewayClass
 from sampan.model import codes, diagnostic
 from sampan.model.diagnostic import FieldPath
+from sampan.model.meta import Meta, Object, Origin
 from sampan.model.names import GATEWAY_API, Ref
 from sampan.model.status import Condition, Status
 from sampan.resolve.conditions import ACCEPTED, CONTROLLER, not_accepted
@@ -53,9 +54,20 @@ def class_status(reader: Reader, ref: Ref) -> Status | None:
         reader.emit(
             diagnostic.of(codes.INVALID_PARAMETERS, found, reason, ("spec", "parametersRef"), "remove 'parametersRef'")
         )
+    return _class_status(accepted)
+
+
+def _class_status(accepted: Condition) -> Status:
     version = Condition("SupportedVersion", "True", "SupportedVersion", "Gateway API v1.6")
     features = tuple({"name": name} for name in SUPPORTED_FEATURES)
     return Status((accepted, version), extra=(("supportedFeatures", features),))
+
+
+def built_in_class() -> tuple[Object, Status]:
+    """The class that is there without a document, and its status: for whoever shows objects."""
+    about = Meta(origin=Origin("built in"))
+    spec = GatewayClass.model_validate({"controllerName": CONTROLLER, "description": "there without a document"})
+    return Object(Ref(GATEWAY_API, "GatewayClass", "", OWN_CLASS), about, spec), _class_status(ACCEPTED)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
