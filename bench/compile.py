@@ -17,6 +17,7 @@ from sampan import policies, resolve
 from sampan.compile.endpoints import endpoint_row
 from sampan.compile.engine import Compiled, compile_plan
 from sampan.compile.memo import Memo as CompileMemo
+from sampan.daemon import garbage
 from sampan.documents.kinds.built_in import BUILT_IN
 from sampan.documents.load import Loaded, load
 from sampan.model.names import CORE, Ref
@@ -77,7 +78,9 @@ def run(settings: Settings, stage: Stage) -> Report:
 
 
 def _measure(report: Report, town: Town, settings: Settings) -> None:
+    """The collector as the control plane has it: off until all is there for the first time."""
     label = f"{town.services:,} services and {town.routes:,} routes"
+    garbage.wait()
     texts = [town.gateway(), *map(town.service, range(town.services)), *map(town.route, range(town.routes))]
     whole = Spent()
     merged = whole.on("read", lambda: _merged(texts))
@@ -88,6 +91,7 @@ def _measure(report: Report, town: Town, settings: Settings) -> None:
         gc.collect()
         _full(core, merged.snapshot, spent)
     _row(report, label + ", whole", spent, read=whole.steps["read"][0])
+    garbage.begin()
     one = Spent()
     last = merged
     for number in range(settings.choose(trials=(200, 20))):

@@ -7,10 +7,10 @@ for the next. What is not urgent (counters, times, the log, the disk) follows a 
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from sampan.daemon import garbage
 from sampan.daemon.afterwards import Afterwards
 from sampan.daemon.fleet import Doors, Fleet
 from sampan.daemon.world import Step, World
@@ -84,7 +84,7 @@ class Pipeline:
         """Publishes, and goes on with every change until cancelled."""
         self.publisher = publisher
         self._publish(frozenset())
-        gc.freeze()  # what is here by now stays: it is freed by its count, but never looked at again
+        garbage.begin()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._searching(publisher))
             group.create_task(self._watching())
