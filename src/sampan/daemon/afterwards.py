@@ -47,13 +47,18 @@ class Afterwards:
             self._wake.clear()
             self.catch_up()
 
-    def catch_up(self) -> None:
+    def count(self) -> None:
+        """Generations and times as of now: also before anybody is shown an object, or a new spec would be seen with
+        the generation of the old one."""
         changes, self._changes = self._changes, []
         for change in changes:
             self._ledger.observe(change)
         statuses = self.statuses()
         self._ledger.observe_statuses(self._seen, statuses, self._now())
         self._seen = statuses
+
+    def catch_up(self) -> None:
+        self.count()
         self._keeper.note(self.last_good())
         self._tell_ready()
         self._tell()

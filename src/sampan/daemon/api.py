@@ -135,6 +135,7 @@ class _Desk:
 
     async def objects(self, request: Request) -> Response:
         wanted = {key: request.query_params.get(key, "") for key in ("kind", "namespace", "name")}
+        self._overview.pipeline.count()
         statuses = self._overview.statuses()
         return JSONResponse({"items": [self._rendered(item, statuses) for item in self._overview.objects(**wanted)]})
 
@@ -144,6 +145,7 @@ class _Desk:
         if not found or not wanted["name"]:
             name = "/".join(filter(None, wanted.values()))
             raise Problem(404, f"there is no {name}", f"`sampan get {wanted['kind'].lower() or 'all'} -A` lists them")
+        self._overview.pipeline.count()
         item = found[0]
         world = self._overview.pipeline.world
         plans = world.resolution.plans.values()

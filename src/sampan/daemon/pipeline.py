@@ -93,6 +93,10 @@ class Pipeline:
                 self._wake.clear()
                 await self._round()
 
+    def count(self) -> None:
+        """Brings what is counted and timed up to date."""
+        self._afterwards.count()
+
     @property
     def plans(self) -> dict[View, Plan]:
         return dict(self.world.resolution.plans)
