@@ -205,7 +205,9 @@ def _record(name: str, head: Head, writer: asyncio.StreamWriter) -> dict[str, An
     record: dict[str, Any] = {"backend": name, "method": method, "path": path, "protocol": protocol, "headers": lists}
     record["host"] = lists.get("host", [""])[0]
     if (tls := writer.get_extra_info("ssl_object")) is not None:
-        record["tls"] = {"sni": getattr(tls, "asked_name", None), "client": tls.getpeercert() or {}}
+        shown = tls.getpeercert(binary_form=True)
+        client = ssl.DER_cert_to_PEM_cert(shown) if shown else ""
+        record["tls"] = {"sni": getattr(tls, "asked_name", None), "client": client}
     return record
 
 
@@ -233,6 +235,7 @@ async def _websocket(
         mask = await reader.readexactly(4)
         text = bytes(byte ^ mask[i % 4] for i, byte in enumerate(await reader.readexactly(length & 0x7F)))
         if first & 0x0F == 8:
+            writer.write(bytes((0x88, len(text))) + text)
             break
         answer = f"{name}: ".encode() + text if first & 0x0F == 1 else text
         writer.write(bytes((first, len(answer))) + answer)

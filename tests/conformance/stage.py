@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from .world import Answer, Document, World, free_port, gateway, http_listener, http_route, service
+from .settled import WHOLE, settled
+from .world import Answer, Document, Wanted, World, free_port, gateway, http_listener, http_route, service
 
 Expected = str | int
 """A Service's name, or a status."""
 
 
 class Stage:
-    """Of one case. `apply` writes its only file: the basis and the documents given."""
+    """Of one case. Its only file is the basis and the documents given.
+
+    `apply` writes it and waits until everything in it is taken and in force; `write` leaves that to the case."""
 
     def __init__(self, world: World, *listeners: Document) -> None:
         self.world = world
@@ -30,8 +34,16 @@ class Stage:
         """What the server behind the Service calls itself: unique over all cases."""
         return f"{self.namespace}-{name}"
 
-    def apply(self, *documents: Document) -> None:
+    def write(self, *documents: Document) -> None:
         self.world.apply(self.file, *self.basis, *documents)
+
+    def apply(self, *documents: Document) -> None:
+        self.write(*documents)
+        settled(self.world, (*self.basis, *documents))
+
+    def settled(self, *documents: Document, routes: Sequence[Wanted] = WHOLE) -> None:
+        """Until these of the written documents, and the basis, are taken and in force."""
+        settled(self.world, (*self.basis, *documents), routes)
 
     def route(self, *rules: Document, name: str = "route", **spec: Any) -> Document:
         return http_route(self.namespace, name, "same", *rules, **spec)

@@ -8,8 +8,9 @@ import pytest
 
 from .certificates import authority, ca_config_map, client_context, server_context, tls_secret
 from .marks import case
+from .settled import TAKEN, WHOLE, until_policy
 from .stage import Stage
-from .world import Document, World, document, free_port, gateway, http_listener, http_route, to, until
+from .world import Document, World, document, free_port, gateway, http_listener, http_route, to
 
 pytestmark = pytest.mark.envoy
 
@@ -62,17 +63,16 @@ class Secured:
         ]
         return self.stage.route(*rules)
 
-    def condition(self, policy: str, type_: str, status: str, reason: str = "") -> None:
-        def look() -> Iterable[Document]:
-            ancestors = self.world.status("BackendTLSPolicy", self.namespace, policy).get("ancestors", [])
-            return [item for ancestor in ancestors for item in ancestor["conditions"]]
+    def condition(self, policy: str, type_: str, status: str, reason: str = "", gateway_name: str = "same") -> None:
+        until_policy(self.world, self.namespace, policy, gateway_name, (type_, status, reason))
 
-        self.world.until_condition(look, type_, status, reason)
-
-    def valid(self, *policies: str) -> None:
+    def valid(self, *policies: str, gateway_name: str = "same") -> None:
         for policy in policies:
-            self.condition(policy, "Accepted", "True", "Accepted")
-            self.condition(policy, "ResolvedRefs", "True", "ResolvedRefs")
+            until_policy(self.world, self.namespace, policy, gateway_name, *WHOLE)
+
+    def invalid(self, policy: str, reason: str = "InvalidCACertificateRef") -> None:
+        self.condition(policy, "Accepted", "False", "NoValidCACertificate")
+        self.condition(policy, "ResolvedRefs", "False", reason)
 
     def expect(self, path: str, sni: str = HOST) -> None:
         answer = self.world.until_backend(self.stage.backend("tls"), self.stage.port, path)
@@ -109,8 +109,7 @@ def test_tls_to_backends_is_checked(secured: Secured) -> None:
     ]
     secured.stage.apply(*fixed, secured.policy("changing", section="btls"))
     secured.valid(*names)
-    for name in ("route", "again"):
-        secured.world.until_route("HTTPRoute", secured.namespace, name, "ResolvedRefs", "True")
+    secured.valid("good", gateway_name="secure")
     tls = client_context(authority())
     answer = secured.world.until_backend(secured.stage.backend("tls"), https, host="front.example.org", tls=tls)
     assert answer.body["tls"]["sni"] == HOST
@@ -119,17 +118,19 @@ def test_tls_to_backends_is_checked(secured: Secured) -> None:
     secured.fails("/ca-mismatch")
     secured.expect("/changing")
     own = secured.policy("changing", section="btls", ca="own-ca")
-    secured.stage.apply(*fixed, own)  # before there is such a ConfigMap, with it, without it again, and back
-    bad = (("Accepted", "NoValidCACertificate"), ("ResolvedRefs", "InvalidCACertificateRef"))
-    for type_, reason in bad:
-        secured.condition("changing", type_, "False", reason)
+    secured.stage.write(*fixed, own)  # there is no such ConfigMap yet
+    secured.invalid("changing")
+    secured.fails("/changing")
+    for broken in ("", "not a certificate"):
+        secured.stage.apply(*fixed, own, ca_config_map(secured.namespace, "own-ca", authority().pem))
+        secured.valid("changing")
+        secured.expect("/changing")
+        secured.stage.write(*fixed, own, ca_config_map(secured.namespace, "own-ca", broken))
+        secured.invalid("changing")
+        secured.fails("/changing")
     secured.stage.apply(*fixed, own, ca_config_map(secured.namespace, "own-ca", authority().pem))
     secured.valid("changing")
-    secured.stage.apply(*fixed, own, ca_config_map(secured.namespace, "own-ca", "not a certificate"))
-    for type_, reason in bad:
-        secured.condition("changing", type_, "False", reason)
-    secured.stage.apply(*fixed, own, ca_config_map(secured.namespace, "own-ca", authority().pem))
-    secured.valid("changing")
+    secured.expect("/changing")
 
 
 @case("BackendTLSPolicyConflictResolution")
@@ -149,7 +150,6 @@ def test_of_two_policies_with_one_target_the_first_counts(secured: Secured) -> N
         secured.policy("both", name="of-section", section="https-1", host=OTHER),
         secured.policy("both", name="of-whole", host=HOST),
     )
-    secured.world.until_route("HTTPRoute", secured.namespace, "route", "ResolvedRefs", "True")
     for name in ("whole-1", "section-1", "of-section", "of-whole"):
         secured.condition(name, "Accepted", "True", "Accepted")
     for name in ("whole-2", "section-2"):
@@ -165,43 +165,35 @@ def test_authorities_that_are_not_there_or_not_any(secured: Secured) -> None:
     names = ("nonexistent", "malformed")
     malformed = ca_config_map(secured.namespace, "malformed-ca", "")
     malformed["data"] = {}
-    secured.stage.apply(
-        *(part for name in names for part in secured.service(name)),
+    secured.stage.write(
+        *(part for name in names for part in secured.service(name, app_protocol="HTTPS")),
         *(secured.policy(name, ca=f"{name}-ca") for name in names),
         malformed,
-        secured.route(names),
+        found := secured.route(names),
     )
+    secured.stage.settled(found, routes=TAKEN)
     for name in names:
-        secured.condition(name, "Accepted", "False", "NoValidCACertificate")
-        secured.condition(name, "ResolvedRefs", "False", "InvalidCACertificateRef")
+        secured.invalid(name)
         secured.fails(f"/{name}")
 
 
 @case("BackendTLSPolicyInvalidKind")
 def test_authorities_of_an_unknown_kind(secured: Secured) -> None:
     odd = {"group": "invalid.example", "kind": "InvalidKind", "name": "odd"}
-    secured.stage.apply(
-        *secured.service("odd", app_protocol="HTTPS"), secured.policy("odd", ca=odd), secured.route(["odd"])
-    )
-    secured.condition("odd", "Accepted", "False", "NoValidCACertificate")
-    secured.condition("odd", "ResolvedRefs", "False", "InvalidKind")
+    found = secured.route(["odd"])
+    secured.stage.write(*secured.service("odd", app_protocol="HTTPS"), secured.policy("odd", ca=odd), found)
+    secured.stage.settled(found, routes=TAKEN)
+    secured.invalid("odd", "InvalidKind")
     secured.fails("/odd")
 
 
 @case("BackendTLSPolicyObservedGenerationBump")
 def test_conditions_say_which_generation_they_are_of(secured: Secured) -> None:
-    def observed() -> set[int]:
-        item = secured.world.object("BackendTLSPolicy", secured.namespace, "good")
-        conditions = [found for ancestor in item["status"]["ancestors"] for found in ancestor["conditions"]]
-        return {item["metadata"]["generation"], *(found["observedGeneration"] for found in conditions)}
-
     fixed = [*secured.service("good"), secured.route(["good"])]
-    secured.stage.apply(*fixed, secured.policy("good", section="btls"))
-    secured.valid("good")
-    until(lambda: observed() == {1}, observed)
-    secured.stage.apply(*fixed, secured.policy("good", section="btls", host="foo.example.com"))
-    secured.condition("good", "Accepted", "True")
-    until(lambda: observed() == {2}, observed)
+    for generation, host in ((1, HOST), (2, "foo.example.com")):
+        secured.stage.apply(*fixed, secured.policy("good", section="btls", host=host))
+        secured.world.until_generation("BackendTLSPolicy", secured.namespace, "good", generation)
+        secured.valid("good")
 
 
 @case("BackendTLSPolicySANValidation")
@@ -225,7 +217,6 @@ def test_alternative_names(secured: Secured) -> None:
         *(secured.policy(name, section="btls", subjectAltNames=found) for name, found in names.items()),
         secured.route(names),
     )
-    secured.world.until_route("HTTPRoute", secured.namespace, "route", "ResolvedRefs", "True")
     for name in names:
         secured.condition(name, "Accepted", "True", "Accepted")
         if name.endswith("-mismatch"):

@@ -26,10 +26,13 @@ def parts(answer: Answer, name: str) -> set[str]:
 
 
 def preflight(stage: Stage, path: str, origin: str, method: str, **headers: str) -> Answer:
+    """Answered by the gateway itself: no backend has a word in it."""
     sent = {"Origin": origin, "access-control-request-method": method, **headers}
-    return stage.world.until_answer(
+    answer = stage.world.until_answer(
         stage.port, path, method="OPTIONS", headers=sent, right=lambda answer: answer.status in (200, 204)
     )
+    assert answer.body == {}
+    return answer
 
 
 @case("HTTPRouteCORS")
@@ -60,11 +63,12 @@ def test_cors(stage: Stage) -> None:
         assert answer.header("access-control-max-age") == "3600"
         assert answer.header("access-control-allow-credentials") == "true"
     sent = {"Origin": "https://foobar.example", "access-control-request-method": "GET"}
-    for method, statuses in (("OPTIONS", (200, 204, 403)), ("GET", (200,))):
-        answer = stage.world.until_answer(
-            stage.port, "/cors", method=method, headers=sent, right=lambda answer, ok=statuses: answer.status in ok
-        )
-        assert answer.header("access-control-allow-origin") is None
+    answer = stage.world.until_answer(
+        stage.port, "/cors", method="OPTIONS", headers=sent, right=lambda answer: answer.status in (200, 204, 403)
+    )
+    assert answer.body == {}
+    assert answer.header("access-control-allow-origin") is None
+    assert stage.expect("a", "/cors", headers=sent).header("access-control-allow-origin") is None
     for origin in ("https://www.foo.example", "https://www.bar.example"):
         answer = stage.expect("a", "/cors", headers={"Origin": origin, "access-control-request-method": "GET", **ASKED})
         assert answer.header("access-control-allow-origin") == origin

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from .marks import case
+from .settled import SERVING, until_listeners
 from .stage import Stage
-from .world import World, free_port, gateway, http_listener, http_route, to, until
+from .world import World, free_port, gateway, http_listener, http_route, to
 
 pytestmark = pytest.mark.envoy
 
@@ -48,13 +49,12 @@ def test_where_hosts_of_routes_and_listeners_meet(intersecting: Stage) -> None:
         for number, (name, hostnames) in enumerate(hosts.items(), 1)
     ]
     four = ["first.example", "sub.first.example", "second.example", "sub.second.example"]
-    stage.apply(
-        *routes,
+    over_every = [
         gateway(stage.namespace, "every", http_listener(every)),
         http_route(stage.namespace, "four", "every", to("b"), hostnames=four),
-    )
-    for name in ("exact", "in-wild", "wild-of-exact", "wild"):
-        stage.world.until_route("HTTPRoute", stage.namespace, name, "Accepted", "True")
+    ]
+    stage.write(*routes, *over_every)
+    stage.settled(*routes[:4], *over_every)
     for path, host in (
         ("/s1", "one.exact.example"),
         ("/s1", "one.exact.example:1234"),
@@ -87,15 +87,8 @@ def test_where_hosts_of_routes_and_listeners_meet(intersecting: Stage) -> None:
     ):
         stage.expect(404, path, host)
     stage.world.until_route("HTTPRoute", stage.namespace, "none", "Accepted", "False", "NoMatchingListenerHostname")
-
-    def attached() -> list[int]:
-        return [item["attachedRoutes"] for item in stage.world.status("Gateway", stage.namespace, "same")["listeners"]]
-
-    until(lambda: attached() == [2, 1, 1], attached)
-    for listener in stage.world.status("Gateway", stage.namespace, "same")["listeners"]:
-        kinds = [item["kind"] for item in listener["supportedKinds"]]
-        assert "HTTPRoute" in kinds
-        assert {item["type"]: item["status"] for item in listener["conditions"]}["Accepted"] == "True"
+    attached = {f"l{number}": (count, ["HTTPRoute"], *SERVING) for number, count in enumerate((2, 1, 1))}
+    until_listeners(stage.world, stage.namespace, "same", **attached)
     for host in four:
         stage.expect("b", "/", host, port=every)
     stage.expect(404, "/", "third.example", port=every)

@@ -31,17 +31,17 @@ def full(value: str) -> Document:
     return {"type": "ReplaceFullPath", "replaceFullPath": value}
 
 
-def expect(stage: Stage, path: str, status: int, location: str, asked: str = "") -> None:
+def expect(stage: Stage, path: str, status: int, location: str, asked: str = "", method: str = "GET") -> None:
     """`location` with `HOST` for the host (and port) that were asked."""
     asked = asked or f"{HOST}:{stage.port}"
-    answer = stage.expect(status, path, asked)
+    answer = stage.expect(status, path, asked, method=method)
     assert answer.header("location") == location.replace("HOST", asked)
 
 
 @case("HTTPRoute303Redirect")
 def test_303(stage: Stage) -> None:
     stage.apply(stage.route(redirect("/see-other", statusCode=303)))
-    expect(stage, "/see-other", 303, "http://HOST/see-other")
+    expect(stage, "/see-other", 303, "http://HOST/see-other", method="POST")
 
 
 @case("HTTPRoute307Redirect")

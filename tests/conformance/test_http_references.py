@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from .marks import case
+from .settled import TAKEN, until_refused
 from .stage import Stage
-from .world import Document, World, free_port, gateway, grant, http_listener, http_route, route, service, to, until
+from .world import Document, World, free_port, gateway, grant, http_listener, http_route, route, service, to
 
 pytestmark = pytest.mark.envoy
 
@@ -46,14 +47,8 @@ def elsewhere(stage: Stage) -> Elsewhere:
     return Elsewhere(stage)
 
 
-def until_refused(
-    stage: Stage, reason: str, name: str = "route", namespace: str = "", gateway_name: str = "same"
-) -> None:
-    """Not accepted by any parent, for that reason, and not attached."""
-    namespace = namespace or stage.namespace
-    stage.world.until_route("HTTPRoute", namespace, name, "Accepted", "False", reason)
-    listeners = stage.world.status("Gateway", stage.namespace, gateway_name)["listeners"]
-    assert [item["attachedRoutes"] for item in listeners] == [0] * len(listeners)
+def refused(stage: Stage, reason: str, name: str = "route", namespace: str = "", gateway_name: str = "same") -> None:
+    until_refused(stage.world, "HTTPRoute", namespace or stage.namespace, name, reason, gateway_name, stage.namespace)
 
 
 def resolved(stage: Stage, status: str, reason: str, name: str = "route", namespace: str = "") -> None:
@@ -63,15 +58,14 @@ def resolved(stage: Stage, status: str, reason: str, name: str = "route", namesp
 @case("HTTPRouteCrossNamespace")
 def test_a_route_from_another_namespace(stage: Stage, elsewhere: Elsewhere) -> None:
     port = free_port()
-    selector = {"from": "Selector", "selector": {"matchLabels": {"kubernetes.io/metadata.name": elsewhere.namespace}}}
+    labels = {"gateways": f"of-{stage.namespace}"}
+    selector = {"from": "Selector", "selector": {"matchLabels": labels}}
     listener = http_listener(port, allowedRoutes={"namespaces": selector})
     parents = [{"name": "some", "namespace": stage.namespace}]
     found = route("HTTPRoute", elsewhere.namespace, "route", parents, [to("web-1")])
-    labelled = {"kubernetes.io/metadata.name": elsewhere.namespace}
-    about = {"name": elsewhere.namespace, "labels": labelled}
+    about = {"name": elsewhere.namespace, "labels": labels}
     stage.world.apply(elsewhere.namespace, {"apiVersion": "v1", "kind": "Namespace", "metadata": about})
     stage.apply(gateway(stage.namespace, "some", listener), found)
-    resolved(stage, "True", "ResolvedRefs", namespace=elsewhere.namespace)
     stage.world.until_backend(elsewhere.backend(), port)
 
 
@@ -85,24 +79,26 @@ def test_a_listener_for_another_kind(stage: Stage) -> None:
         "tls": {"mode": "Passthrough"},
         "allowedRoutes": only,
     }
-    stage.apply(
+    stage.write(
         gateway(stage.namespace, "tls-only", listener), http_route(stage.namespace, "disallowed", "tls-only", to("a"))
     )
     resolved(stage, "True", "ResolvedRefs", "disallowed")
-    until_refused(stage, "NotAllowedByListeners", "disallowed", gateway_name="tls-only")
+    refused(stage, "NotAllowedByListeners", "disallowed", gateway_name="tls-only")
 
 
 @case("HTTPRouteInvalidBackendRefUnknownKind")
 def test_a_backend_of_an_unknown_kind(stage: Stage) -> None:
     odd = {"group": "unknown.example", "kind": "Nonexistent", "name": "a", "port": 8080}
-    stage.apply(stage.route(to(odd)))
+    stage.write(found := stage.route(to(odd)))
+    stage.settled(found, routes=TAKEN)
     resolved(stage, "False", "InvalidKind")
     stage.expect(500, "/v2")
 
 
 @case("HTTPRouteInvalidCrossNamespaceBackendRef")
 def test_a_backend_elsewhere_without_a_grant(stage: Stage, elsewhere: Elsewhere) -> None:
-    stage.apply(stage.route(to(elsewhere.reference())))
+    stage.write(found := stage.route(to(elsewhere.reference())))
+    stage.settled(found, routes=TAKEN)
     resolved(stage, "False", "RefNotPermitted")
     stage.expect(500)
 
@@ -110,15 +106,16 @@ def test_a_backend_elsewhere_without_a_grant(stage: Stage, elsewhere: Elsewhere)
 @case("HTTPRouteInvalidCrossNamespaceParentRef")
 def test_a_gateway_elsewhere_that_does_not_let_in(stage: Stage, elsewhere: Elsewhere) -> None:
     parents = [{"name": "same", "namespace": stage.namespace}]
-    stage.apply(route("HTTPRoute", elsewhere.namespace, "route", parents, [to("web-1")]))
+    stage.write(route("HTTPRoute", elsewhere.namespace, "route", parents, [to("web-1")]))
+    stage.settled()
     resolved(stage, "True", "ResolvedRefs", namespace=elsewhere.namespace)
-    until_refused(stage, "NotAllowedByListeners", namespace=elsewhere.namespace)
+    refused(stage, "NotAllowedByListeners", namespace=elsewhere.namespace)
 
 
 @case("HTTPRouteInvalidNonExistentBackendRef")
 def test_a_backend_that_does_not_exist(stage: Stage) -> None:
-    stage.apply(stage.route(to("nonexistent")))
-    stage.world.until_route("HTTPRoute", stage.namespace, "route", "Accepted", "True")
+    stage.write(found := stage.route(to("nonexistent")))
+    stage.settled(found, routes=TAKEN)
     resolved(stage, "False", "BackendNotFound")
     stage.expect(500)
 
@@ -129,21 +126,21 @@ def with_parent(stage: Stage, **parent: object) -> Document:
 
 @case("HTTPRouteInvalidParentRefNotMatchingListenerPort")
 def test_no_listener_has_that_port(stage: Stage) -> None:
-    stage.apply(with_parent(stage, port=81))
+    stage.write(with_parent(stage, port=81))
     resolved(stage, "True", "ResolvedRefs")
-    until_refused(stage, "NoMatchingParent")
+    refused(stage, "NoMatchingParent")
 
 
 @case("HTTPRouteInvalidParentRefNotMatchingSectionName")
 def test_no_listener_has_that_name(stage: Stage) -> None:
-    stage.apply(with_parent(stage, port=stage.port, sectionName="http1"))
-    until_refused(stage, "NoMatchingParent")
+    stage.write(with_parent(stage, port=stage.port, sectionName="http1"))
+    refused(stage, "NoMatchingParent")
 
 
 @case("HTTPRouteInvalidParentRefSectionNameNotMatchingPort")
 def test_the_listener_of_that_name_has_another_port(stage: Stage) -> None:
-    stage.apply(with_parent(stage, port=81, sectionName="http"))
-    until_refused(stage, "NoMatchingParent")
+    stage.write(with_parent(stage, port=81, sectionName="http"))
+    refused(stage, "NoMatchingParent")
 
 
 @case("HTTPRouteInvalidReferenceGrant")
@@ -158,8 +155,9 @@ def test_grants_that_are_wrong_in_one_point_each(stage: Stage, elsewhere: Elsewh
         {"to_name": "other"},
     ]
     grants = [elsewhere.allow(name=f"wrong-{number}", **fields) for number, fields in enumerate(wrong)]
-    stage.apply(*grants, stage.route(to(elsewhere.reference())))
-    stage.world.until_route("HTTPRoute", stage.namespace, "route", "Accepted", "True")
+    found = stage.route(to(elsewhere.reference()))
+    stage.write(*grants, found)
+    stage.settled(found, routes=TAKEN)
     resolved(stage, "False", "RefNotPermitted")
     stage.expect(500)
 
@@ -168,20 +166,18 @@ def test_grants_that_are_wrong_in_one_point_each(stage: Stage, elsewhere: Elsewh
 def test_a_grant_lets_and_its_end_forbids(stage: Stage, elsewhere: Elsewhere) -> None:
     found = stage.route(to(elsewhere.reference()))
     stage.apply(elsewhere.allow(), found)
-    resolved(stage, "True", "ResolvedRefs")
     stage.world.until_backend(elsewhere.backend(), stage.port)
-    stage.apply(found)
+    stage.write(found)
+    resolved(stage, "False", "RefNotPermitted")
     stage.expect(500)
 
 
 @case("HTTPRoutePartiallyInvalidViaInvalidReferenceGrant")
 def test_a_grant_for_one_of_two_backends(stage: Stage, elsewhere: Elsewhere) -> None:
     matches = [{"path": {"type": "PathPrefix", "value": "/v2"}}]
-    stage.apply(
-        elsewhere.allow(),
-        stage.route(to(elsewhere.reference("web-2"), matches=matches), to(elsewhere.reference("web-1"))),
-    )
-    stage.world.until_route("HTTPRoute", stage.namespace, "route", "Accepted", "True")
+    found = stage.route(to(elsewhere.reference("web-2"), matches=matches), to(elsewhere.reference("web-1")))
+    stage.write(elsewhere.allow(), found)
+    stage.settled(found, routes=TAKEN)
     resolved(stage, "False", "RefNotPermitted")
     stage.expect(500, "/v2")
     stage.world.until_backend(elsewhere.backend("web-1"), stage.port)
@@ -203,8 +199,6 @@ def test_a_route_with_two_gateways(stage: Stage, second_port: int) -> None:
     stage.apply(
         both, stage.route(to("b"), name="first-only"), http_route(stage.namespace, "second-only", "second", to("c"))
     )
-    for name in ("both", "first-only", "second-only"):
-        stage.world.until_route("HTTPRoute", stage.namespace, name, "Accepted", "True")
     stage.expect("a", "/shared")
     stage.expect("b", "/")
     stage.expect("a", "/shared", port=second_port)
@@ -219,24 +213,18 @@ def test_rules_with_and_without_a_name(stage: Stage) -> None:
             to("b", matches=[{"path": {"type": "PathPrefix", "value": "/unnamed"}}]),
         )
     )
-    resolved(stage, "True", "ResolvedRefs")
     stage.expect("a", "/named")
     stage.expect("b", "/unnamed")
 
 
 @case("HTTPRouteObservedGenerationBump")
 def test_conditions_say_which_generation_they_are_of(world: World, stage: Stage) -> None:
-    def observed() -> list[int]:
-        item = world.object("HTTPRoute", stage.namespace, "route")
-        conditions = [found for parent in item["status"]["parents"] for found in parent["conditions"]]
-        return [item["metadata"]["generation"], *(found["observedGeneration"] for found in conditions)]
-
-    stage.apply(stage.route(to("a")))
-    until(lambda: set(observed()) == {1}, observed)
-    stage.apply(stage.route(to("b")))
-    world.until_route("HTTPRoute", stage.namespace, "route", "Accepted", "True")
-    resolved(stage, "True", "ResolvedRefs")
-    until(lambda: set(observed()) == {2}, observed)
+    for generation, backend in ((1, "a"), (2, "b")):
+        stage.apply(stage.route(to(backend)))
+        world.until_generation("HTTPRoute", stage.namespace, "route", generation)
+        stage.world.until_route("HTTPRoute", stage.namespace, "route", "Accepted", "True")
+        resolved(stage, "True", "ResolvedRefs")
+        stage.expect(backend)
 
 
 @case("HTTPRouteNoBackendRefs")
@@ -248,7 +236,6 @@ def test_rules_without_backends(stage: Stage) -> None:
             to("a"),
         )
     )
-    resolved(stage, "True", "ResolvedRefs")
     stage.expect("a", "/forward")
     stage.expect(500, "/omitted")
     stage.expect(500, "/empty")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from .marks import case
-from .world import Document, World, free_port, gateway, grant, http_listener, route, service, until
+from .settled import TAKEN, WHOLE, settled, until_listeners, until_refused
+from .shares import assert_shares
+from .world import Document, Wanted, World, free_port, gateway, grant, http_listener, route, service, until
 
 pytestmark = pytest.mark.envoy
 
@@ -27,8 +29,14 @@ class Tcp:
         for name in ("a", "b", "c"):
             self.basis += service(self.namespace, name, world.backends.tcp(f"{self.namespace}-{name}"))
 
-    def apply(self, *documents: Document) -> None:
+    def write(self, *documents: Document, routes: Sequence[Wanted] = ()) -> None:
+        """The Gateway is in force then, and the routes have these conditions."""
         self.world.apply(self.file, *self.basis, *documents)
+        settled(self.world, (*self.basis, *documents), routes)
+
+    def apply(self, *documents: Document) -> None:
+        """The routes are taken whole then."""
+        self.write(*documents, routes=WHOLE)
 
     def route(self, *backends: Document, name: str = "route", created: str = "", **parent: object) -> Document:
         references = [{"port": 8080, **backend} for backend in backends]
@@ -38,12 +46,13 @@ class Tcp:
         return found
 
     def greeting(self, number: int = 0) -> str:
-        """The service that greeted at a listener; "" if the connection was closed without a word."""
+        """The service that greeted at a listener and gave a line back; "" if the connection was closed without."""
         try:
             with socket.create_connection(("127.0.0.1", self.ports[number]), timeout=5) as connection:
-                line = connection.makefile().readline().strip()
-                connection.sendall(b"back\n")
-                return line.removeprefix(f"{self.namespace}-")
+                lines = connection.makefile()
+                name = lines.readline().strip()
+                connection.sendall(b"and back\n")
+                return name.removeprefix(f"{self.namespace}-") if lines.readline() == "and back\n" else ""
         except OSError:
             return ""
 
@@ -52,9 +61,6 @@ class Tcp:
 
     def resolved(self, status: str, reason: str, name: str = "route") -> None:
         self.world.until_route("TCPRoute", self.namespace, name, "ResolvedRefs", status, reason)
-
-    def accepted(self, name: str = "route", status: str = "True", reason: str = "Accepted") -> None:
-        self.world.until_route("TCPRoute", self.namespace, name, "Accepted", status, reason)
 
 
 def listener(name: str, port: int) -> Document:
@@ -70,7 +76,7 @@ def tcp(world: World, request: pytest.FixtureRequest) -> Iterator[Tcp]:
 
 @case("TCPRouteInvalidBackendRefNonexistent")
 def test_a_backend_that_does_not_exist(tcp: Tcp) -> None:
-    tcp.apply(tcp.route({"name": "nonexistent"}, sectionName="l0"))
+    tcp.write(tcp.route({"name": "nonexistent"}, sectionName="l0"))
     tcp.resolved("False", "BackendNotFound")
 
 
@@ -79,8 +85,7 @@ def test_a_backend_elsewhere_without_a_grant(tcp: Tcp) -> None:
     other = tcp.world.namespace()
     tcp.files.append(other)
     away = service(other, "away", tcp.world.backends.tcp(f"{other}-away"))
-    tcp.apply(*away, tcp.route({"name": "away", "namespace": other}, sectionName="l0"))
-    tcp.accepted()
+    tcp.write(*away, tcp.route({"name": "away", "namespace": other}, sectionName="l0"), routes=TAKEN)
     tcp.resolved("False", "RefNotPermitted")
 
 
@@ -93,9 +98,8 @@ def test_a_grant_lets_and_its_end_forbids(tcp: Tcp) -> None:
     allow = grant(other, "grant", origin, {"group": "", "kind": "Service", "name": "away"})
     found = tcp.route({"name": "away", "namespace": other}, sectionName="l0")
     tcp.apply(*away, found, allow)
-    tcp.accepted()
     tcp.expect("away")
-    tcp.apply(*away, found)
+    tcp.write(*away, found)
     tcp.resolved("False", "RefNotPermitted")
 
 
@@ -103,9 +107,8 @@ def test_a_grant_lets_and_its_end_forbids(tcp: Tcp) -> None:
 def test_a_listener_of_another_protocol(tcp: Tcp) -> None:
     only = {"namespaces": {"from": "Same"}, "kinds": [{"kind": "HTTPRoute"}]}
     tcp.basis[0] = gateway(tcp.namespace, "tcp", http_listener(tcp.ports[0], "l0", allowedRoutes=only))
-    tcp.apply(tcp.route({"name": "a"}, sectionName="l0"))
-    tcp.accepted(status="False", reason="NotAllowedByListeners")
-    assert tcp.world.status("Gateway", tcp.namespace, "tcp")["listeners"][0]["attachedRoutes"] == 0
+    tcp.write(tcp.route({"name": "a"}, sectionName="l0"))
+    until_refused(tcp.world, "TCPRoute", tcp.namespace, "route", "NotAllowedByListeners", "tcp")
 
 
 @case("TCPRouteMultipleRoutesAttachment")
@@ -113,20 +116,19 @@ def test_of_two_routes_the_older_is_served(tcp: Tcp) -> None:
     """In a cluster the younger is made later; here both say when they were made."""
     younger = tcp.route({"name": "a"}, name="a-younger", created="2026-01-02T00:00:00Z", sectionName="l0")
     older = tcp.route({"name": "b"}, name="b-older", created="2026-01-01T00:00:00Z", sectionName="l0")
-    tcp.apply(younger, older)
-    tcp.accepted("a-younger")
-    tcp.accepted("b-older")
-    until(lambda: tcp.world.status("Gateway", tcp.namespace, "tcp")["listeners"][0]["attachedRoutes"] == 2)
-    tcp.world.until_gateway(tcp.namespace, "tcp", "Accepted", "True", "Accepted", listener="l0")
+    tcp.apply(older)
     tcp.expect("b")
-    assert Counter(tcp.greeting() for _ in range(20)) == {"b": 20}
+    tcp.apply(older, younger)
+    accepted = ("Accepted", "True", "Accepted")
+    until_listeners(tcp.world, tcp.namespace, "tcp", l0=(2, ["TCPRoute"], accepted))
+    tcp.expect("b")
+    assert Counter(tcp.greeting() for _ in range(100)) == {"b": 100}
 
 
 @pytest.mark.parametrize("tcp", [4], indirect=True)
 @case("TCPRouteParentRefAttachAll")
 def test_a_parent_without_a_section_is_all_its_listeners(tcp: Tcp) -> None:
     tcp.apply(tcp.route({"name": "a"}))
-    tcp.accepted()
     assert len(tcp.world.parents("TCPRoute", tcp.namespace, "route")) == 1
     for number in range(4):
         tcp.expect("a", number)
@@ -141,7 +143,6 @@ def test_a_parent_by_port_and_by_section(tcp: Tcp) -> None:
         tcp.route({"name": "c"}, name="by-both", sectionName="l2", port=tcp.ports[2]),
     )
     for number, (name, backend) in enumerate((("by-port", "a"), ("by-section", "b"), ("by-both", "c"))):
-        tcp.accepted(name)
         assert len(tcp.world.parents("TCPRoute", tcp.namespace, name)) == 1
         tcp.expect(backend, number)
 
@@ -150,10 +151,5 @@ def test_a_parent_by_port_and_by_section(tcp: Tcp) -> None:
 def test_weights(tcp: Tcp) -> None:
     weights = {"a": 70, "b": 30, "c": 0}
     tcp.apply(tcp.route(*({"name": name, "weight": weight} for name, weight in weights.items()), sectionName="l0"))
-    tcp.accepted()
     until(lambda: tcp.greeting() in ("a", "b"), tcp.greeting)
-    asked = 400
-    seen = Counter(tcp.greeting() for _ in range(asked))
-    for name, weight in weights.items():
-        assert abs(seen[name] / asked - weight / 100) <= 0.1, seen
-    assert seen["c"] == 0
+    assert_shares(tcp.greeting, weights)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from .certificates import authority, client_context, server_context, tls_secret
 from .marks import case
+from .settled import TAKEN, WHOLE, settled, until_listeners, until_refused
 from .test_http_references import ROUTES
-from .world import Document, World, free_port, gateway, grant, http_listener, route, service, until
+from .world import Document, Wanted, World, free_port, gateway, grant, http_listener, route, service
 
 pytestmark = pytest.mark.envoy
 
@@ -35,8 +36,13 @@ class Tls:
     def backend(self, name: str) -> str:
         return f"{self.namespace}-{name}"
 
-    def apply(self, *documents: Document) -> None:
+    def write(self, *documents: Document) -> None:
         self.world.apply(self.file, *self.basis, *documents)
+
+    def apply(self, *documents: Document, routes: Sequence[Wanted] = WHOLE) -> None:
+        """Gateways are in force then, and routes have these conditions."""
+        self.write(*documents)
+        settled(self.world, documents, routes)
 
     def route(
         self, gateway_name: str, hosts: list[str], backend: Document, name: str = "route", **parent: str
@@ -50,19 +56,16 @@ class Tls:
         assert answer.body.get("tls", {}).get("sni") == (None if wanted == "plain" else host)
 
     def refused(self, port: int, name: str) -> None:
-        """A connection that asks for the name is ended before TLS begins."""
-
-        def ended() -> bool:
-            answer = self.world.ask(port, host=name, tls=client_context(None))
-            return answer.status == 0 and ("SSL" in answer.error or "Reset" in answer.error or "closed" in answer.error)
-
-        until(ended, lambda: self.world.ask(port, host=name, tls=client_context(None)))
+        """A connection that asks for the name is taken, and closed or reset before TLS begins, without an alert."""
+        tls = client_context(None)
+        errors = ("SSLEOFError", "ConnectionResetError")
+        self.world.until_answer(port, host=name, tls=tls, right=lambda answer: answer.error.startswith(errors))
 
     def condition(self, type_: str, status: str, reason: str, name: str = "route") -> None:
         self.world.until_route("TLSRoute", self.namespace, name, type_, status, reason)
 
-    def attached(self, name: str) -> list[int]:
-        return [item["attachedRoutes"] for item in self.world.status("Gateway", self.namespace, name)["listeners"]]
+    def not_taken(self, name: str, reason: str, gateway_name: str) -> None:
+        until_refused(self.world, "TLSRoute", self.namespace, name, reason, gateway_name)
 
 
 def passing(port: int, name: str = "tls", host: str = "", **more: object) -> Document:
@@ -88,7 +91,6 @@ def test_a_route_by_name(tls: Tls) -> None:
     tls.apply(
         gateway(tls.namespace, "pass", passing(port, host=WILD)), tls.route("pass", ["abc.example.com"], {"name": "a"})
     )
-    tls.condition("Accepted", "True", "Accepted")
     tls.expect("a", port, "abc.example.com")
 
 
@@ -99,7 +101,6 @@ def test_tls_ends_at_the_gateway(tls: Tls) -> None:
         gateway(tls.namespace, "end", ending(port, "tls.example.com")),
         tls.route("end", ["tls.example.com"], {"name": "plain", "port": 3000}),
     )
-    tls.condition("Accepted", "True", "Accepted")
     tls.expect("plain", port, "tls.example.com")
 
 
@@ -112,12 +113,8 @@ def test_both_on_one_port(tls: Tls) -> None:
         tls.route("both", ["abc.example.com"], {"name": "a"}, "through"),
         tls.route("both", ["tls.example.com"], {"name": "plain", "port": 3000}, "ended"),
     )
-    for name in ("through", "ended"):
-        tls.condition("Accepted", "True", "Accepted", name)
-    for item in tls.world.status("Gateway", tls.namespace, "both")["listeners"]:
-        assert "TLSRoute" in [kind["kind"] for kind in item["supportedKinds"]]
-        tls.world.until_gateway(tls.namespace, "both", "Accepted", "True", "Accepted", listener=item["name"])
-    assert tls.attached("both") == [1, 1]
+    one = (1, ["TLSRoute"], ("Accepted", "True", "Accepted"))
+    until_listeners(tls.world, tls.namespace, "both", terminate=one, passthrough=one)
     tls.expect("plain", port, "tls.example.com")
     tls.expect("a", port, "abc.example.com")
 
@@ -128,23 +125,17 @@ def test_where_names_of_routes_and_listeners_meet(tls: Tls) -> None:
     hosts = {"exact": "abc.example.com", "narrow": WILD, "wide": "*.com", "any": ""}
     documents = [gateway(tls.namespace, name, passing(ports[name], host=hosts[name])) for name in ports]
     wild = {"exact": (WILD, "a"), "narrow": ("*.com", "b"), "wide": (WILD, "b"), "any": ("*.com", "b")}
-    names = []
     for name, (host, backend) in wild.items():
         documents.append(tls.route(name, [host], {"name": backend}, f"wild-{name}"))
-        names.append(f"wild-{name}")
         if name != "exact":
             documents.append(tls.route(name, ["abc.example.com"], {"name": "a"}, f"exact-{name}"))
-            names.append(f"exact-{name}")
     tls.apply(*documents)
-    for name in names:
-        tls.condition("Accepted", "True", "Accepted", name)
-        tls.condition("ResolvedRefs", "True", "ResolvedRefs", name)
     for name, port in ports.items():
         tls.expect("a", port, "abc.example.com")
         if name != "exact":
             tls.expect("b", port, "other.example.com")
-        tls.refused(port, "non.matching.org" if name == "any" else "non.matching.example")
-    tls.refused(ports["narrow"], "non.matching.com")
+        # Of `wide` the listener has this name, but no route of it.
+        tls.refused(port, "non.matching.org" if name == "any" else "non.matching.com")
 
 
 @case("TLSRouteInvalidBackendRefNonexistent")
@@ -159,8 +150,8 @@ def test_a_backend_of_an_unknown_kind(tls: Tls) -> None:
 
 def assert_bad_backend(tls: Tls, backend: Document, reason: str) -> None:
     port = free_port()
-    tls.apply(gateway(tls.namespace, "pass", passing(port)), tls.route("pass", ["abc.example.com"], backend))
-    tls.condition("Accepted", "True", "Accepted")
+    found = tls.route("pass", ["abc.example.com"], backend)
+    tls.apply(gateway(tls.namespace, "pass", passing(port)), found, routes=TAKEN)
     tls.condition("ResolvedRefs", "False", reason)
     tls.refused(port, "abc.example.com")
 
@@ -173,10 +164,10 @@ def test_no_listener_has_the_name(tls: Tls) -> None:
         gateway(tls.namespace, "wild", passing(free_port(), host=WILD, **only)),
         tls.route("exact", ["www.nomatch.com", "*.nomatch.com"], {"name": "a"}, "one"),
         tls.route("wild", ["www.different.com", "*.different.com"], {"name": "a"}, "two"),
+        routes=(),
     )
-    for name in ("one", "two"):
-        tls.condition("Accepted", "False", "NoMatchingListenerHostname", name)
-    assert tls.attached("exact") == tls.attached("wild") == [0]
+    tls.not_taken("one", "NoMatchingListenerHostname", "exact")
+    tls.not_taken("two", "NoMatchingListenerHostname", "wild")
 
 
 @case("TLSRouteInvalidNoMatchingListener")
@@ -189,11 +180,11 @@ def test_listeners_of_other_protocols_and_names(tls: Tls) -> None:
         tls.route("http-only", ["tls.example.com"], {"name": "a"}, "http"),
         tls.route("https-only", ["tls.example.com"], {"name": "a"}, "https"),
         tls.route("pass", ["tls.example.com"], {"name": "a"}, "section", sectionName="nonexistent"),
+        routes=(),
     )
-    tls.condition("Accepted", "False", "NotAllowedByListeners", "http")
-    tls.condition("Accepted", "False", "NotAllowedByListeners", "https")
-    tls.condition("Accepted", "False", "NoMatchingParent", "section")
-    assert tls.attached("http-only") == tls.attached("https-only") == [0]
+    tls.not_taken("http", "NotAllowedByListeners", "http-only")
+    tls.not_taken("https", "NotAllowedByListeners", "https-only")
+    tls.not_taken("section", "NoMatchingParent", "pass")
 
 
 @case("TLSRouteInvalidReferenceGrant")
@@ -216,19 +207,18 @@ def test_grants_that_are_wrong_in_one_point_each(tls: Tls) -> None:
         *(grant(place, f"wrong-{n}", origin, to) for n, (place, origin, to) in enumerate(wrong)),
         gateway(tls.namespace, "pass", passing(free_port(), host=WILD)),
         tls.route("pass", ["abc.example.com"], {"name": "away", "namespace": other}),
+        routes=TAKEN,
     )
-    tls.condition("Accepted", "True", "Accepted")
     tls.condition("ResolvedRefs", "False", "RefNotPermitted")
 
 
 @case("TLSRouteListenerPassthroughSupportedKinds")
 def test_a_passthrough_listener_serves_no_tcp_routes(tls: Tls) -> None:
     kinds = {"namespaces": {"from": "Same"}, "kinds": [{"kind": "TCPRoute"}, {"kind": "TLSRoute"}]}
-    tls.apply(gateway(tls.namespace, "pass", passing(free_port(), allowedRoutes=kinds)))
-    tls.world.until_gateway(tls.namespace, "pass", "ResolvedRefs", "False", "InvalidRouteKinds", listener="tls")
-    (item,) = tls.world.status("Gateway", tls.namespace, "pass")["listeners"]
-    assert [kind["kind"] for kind in item["supportedKinds"]] == ["TLSRoute"]
-    assert item["attachedRoutes"] == 0
+    tls.write(gateway(tls.namespace, "pass", passing(free_port(), allowedRoutes=kinds)))
+    invalid = ("ResolvedRefs", "False", "InvalidRouteKinds")
+    until_listeners(tls.world, tls.namespace, "pass", tls=(0, ["TLSRoute"], invalid))
+    assert_only_tls_routes(tls, "pass")
 
 
 @case("TLSRouteListenerTerminateSupportedKinds")
@@ -236,7 +226,11 @@ def test_a_terminating_listener_serves_tls_routes(tls: Tls) -> None:
     listener = ending(free_port(), "tls.example.com")
     listener["allowedRoutes"] = {"namespaces": {"from": "Same"}, "kinds": [{"kind": "TLSRoute"}]}
     tls.apply(gateway(tls.namespace, "end", listener))
-    tls.world.until_gateway(tls.namespace, "end", "Accepted", "True", "Accepted", listener="terminate")
-    (item,) = tls.world.status("Gateway", tls.namespace, "end")["listeners"]
+    accepted = ("Accepted", "True", "Accepted")
+    until_listeners(tls.world, tls.namespace, "end", terminate=(0, ["TLSRoute"], accepted))
+    assert_only_tls_routes(tls, "end")
+
+
+def assert_only_tls_routes(tls: Tls, gateway_name: str) -> None:
+    (item,) = tls.world.status("Gateway", tls.namespace, gateway_name)["listeners"]
     assert [kind["kind"] for kind in item["supportedKinds"]] == ["TLSRoute"]
-    assert item["attachedRoutes"] == 0

@@ -12,12 +12,13 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 
 from sampan.cli.api import Api
@@ -29,6 +30,8 @@ DEADLINE_SECONDS = 15.0
 STEADY = 3  # as often in a row an answer must be right (upstream: the same)
 
 Document = dict[str, Any]
+Wanted = tuple[str, str, str | Sequence[str]]
+"""A condition: type, status, reason (one, one of several, or () for any)."""
 
 
 def until(what: Callable[[], Any], said: Callable[[], object] = str, seconds: float = DEADLINE_SECONDS) -> Any:
@@ -38,6 +41,31 @@ def until(what: Callable[[], Any], said: Callable[[], object] = str, seconds: fl
             return found
         time.sleep(0.02)
     raise AssertionError(f"not within {seconds} s: {said()}")
+
+
+def conditions_are(conditions: Sequence[Document], generation: int, wanted: Iterable[Wanted]) -> bool:
+    """All of `wanted` are there, and nothing is of an older generation of the object."""
+    if any(found["observedGeneration"] != generation for found in conditions):
+        return False
+    by_type = {found["type"]: found for found in conditions}
+    for type_, status, reason in wanted:
+        found = by_type.get(type_, {})
+        reasons = (reason,) if isinstance(reason, str) else reason
+        if found.get("status") != status or (reasons and found.get("reason") not in reasons):
+            return False
+    return True
+
+
+def _conditions(status: Document) -> Iterable[Document]:
+    """All in a status, of the object and of its parts."""
+    yield from status.get("conditions", [])
+    for parts in ("listeners", "parents", "ancestors"):
+        for part in status.get(parts, []):
+            yield from part["conditions"]
+
+
+def _of_parents(status: Document) -> Iterable[list[Document]]:
+    return [parent["conditions"] for parent in status.get("parents", [])]
 
 
 def free_port() -> int:
@@ -125,46 +153,54 @@ class World:
         return found
 
     def until_condition(
-        self, look: Callable[[], Iterable[Document]], type_: str, status: str, reason: str | Sequence[str] = ()
-    ) -> Document:
-        """Until the conditions that `look` gives have this one; `reason` is one word or one of several."""
-        reasons = (reason,) if isinstance(reason, str) and reason else tuple(reason)
+        self,
+        kind: str,
+        namespace: str,
+        name: str,
+        pick: Callable[[Document], Iterable[list[Document]]],
+        *wanted: Wanted,
+    ) -> None:
+        """Until each list of conditions that `pick` finds in the status has all that is wanted, and all that it has is
+        of the object's generation. No list at all is not yet."""
+        last: list[Document] = []
 
-        def found() -> Document | None:
-            for item in look():
-                if item["type"] == type_ and item["status"] == status and (not reasons or item["reason"] in reasons):
-                    return item
-            return None
+        def found() -> bool:
+            last[:] = [self.object(kind, namespace, name)]
+            generation = last[0]["metadata"]["generation"]
+            lists = list(pick(last[0].get("status", {})))
+            return bool(lists) and all(conditions_are(conditions, generation, wanted) for conditions in lists)
 
-        condition: Document = until(found, lambda: (type_, status, reasons, list(look())))
-        return condition
+        until(found, lambda: (kind, namespace, name, wanted, last[0].get("status")))
+
+    def until_generation(self, kind: str, namespace: str, name: str, generation: int) -> None:
+        """Until the object is of that generation, and all of its conditions (of which there are some) are too."""
+        last: list[Document] = []
+
+        def found() -> bool:
+            last[:] = [self.object(kind, namespace, name)]
+            every = list(_conditions(last[0].get("status", {})))
+            numbers = {last[0]["metadata"]["generation"], *(item["observedGeneration"] for item in every)}
+            return bool(every) and numbers == {generation}
+
+        until(found, lambda: (generation, last))
 
     def until_route(
         self, kind: str, namespace: str, name: str, type_: str, status: str, reason: str | Sequence[str] = ()
     ) -> None:
         """Until every parent of a route has this condition."""
-        until(lambda: self.parents(kind, namespace, name), self.log)
-        for number in range(len(self.parents(kind, namespace, name))):
-
-            def look(number: int = number) -> Iterable[Document]:
-                parents = self.parents(kind, namespace, name)
-                return parents[number]["conditions"] if number < len(parents) else []
-
-            self.until_condition(look, type_, status, reason)
+        self.until_condition(kind, namespace, name, _of_parents, (type_, status, reason))
 
     def until_gateway(
         self, namespace: str, name: str, type_: str, status: str, reason: str | Sequence[str] = (), listener: str = ""
     ) -> None:
         """Until a Gateway, or one of its listeners, has this condition."""
 
-        def look() -> Iterable[Document]:
-            found = self.status("Gateway", namespace, name)
+        def pick(found: Document) -> Iterable[list[Document]]:
             if not listener:
-                return found.get("conditions", [])
-            listeners = (item for item in found.get("listeners", []) if item["name"] == listener)
-            return next((item["conditions"] for item in listeners), [])
+                return [found["conditions"]] if found.get("conditions") else []
+            return (item["conditions"] for item in found.get("listeners", []) if item["name"] == listener)
 
-        self.until_condition(look, type_, status, reason)
+        self.until_condition("Gateway", namespace, name, pick, (type_, status, reason))
 
     # ---- requests
 
@@ -180,13 +216,18 @@ class World:
         sni: str = "",
         address: str = "127.0.0.1",
         timeout: float = 5.0,
+        http2: bool = False,
     ) -> Answer:
-        """One request over HTTP/1.1, over TLS with `tls` (then `sni` is the name asked for, else the host)."""
+        """One request over HTTP/1.1 or HTTP/2, over TLS with `tls` (then `sni` is the name asked for, else the host).
+        HTTP/2 without TLS is by prior knowledge."""
+        if http2:
+            return _ask_http2(port, path, host, method, tls, sni or host.partition(":")[0], timeout)
         connection = http.client.HTTPConnection(address, port, timeout=timeout)
         pairs = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
         try:
             connection.connect()
             if tls is not None:
+                tls.set_alpn_protocols(["http/1.1"])
                 connection.sock = tls.wrap_socket(connection.sock, server_hostname=sni or host.partition(":")[0])
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
             connection.putheader("host", host)
@@ -217,13 +258,47 @@ class World:
         until(steady, lambda: (path, host, more, last))
         return last[0]
 
-    def until_backend(self, backend: str, port: int, path: str = "/", host: str = "example.com", **more: Any) -> Answer:
-        return self.until_answer(
-            port, path, host, right=lambda answer: answer.status == 200 and answer.backend == backend, **more
-        )
+    def until_backend(
+        self,
+        backend: str,
+        port: int,
+        path: str = "/",
+        host: str = "example.com",
+        *,
+        changes: Collection[str] = (),
+        **more: Any,
+    ) -> Answer:
+        """Until that backend answers, having got the method, path, host and headers that were sent: all but those
+        parts that the gateway `changes`, which the case looks at itself."""
+        sent = {"method": more.get("method", "GET"), "path": path, "host": host}
+        headers = dict(more.get("headers", ())) if "headers" not in changes else {}
+
+        def right(answer: Answer) -> bool:
+            return (
+                answer.status == 200
+                and answer.backend == backend
+                and all(answer.body[part] == value for part, value in sent.items() if part not in changes)
+                and all(",".join(answer.sent(name)) == value for name, value in headers.items())
+            )
+
+        return self.until_answer(port, path, host, right=right, **more)
 
     def until_status(self, status: int, port: int, path: str = "/", host: str = "example.com", **more: Any) -> Answer:
         return self.until_answer(port, path, host, right=lambda answer: answer.status == status, **more)
+
+
+def _ask_http2(
+    port: int, path: str, host: str, method: str, tls: ssl.SSLContext | None, sni: str, timeout: float
+) -> Answer:
+    scheme, verify = ("http", True) if tls is None else ("https", tls)
+    try:
+        with httpx.Client(http1=False, http2=True, verify=verify, timeout=timeout) as client:
+            url = f"{scheme}://127.0.0.1:{port}{path}"
+            response = client.request(method, url, headers={"Host": host}, extensions={"sni_hostname": sni})
+    except httpx.TransportError as error:
+        return Answer(0, [], {}, repr(error))
+    assert response.http_version == "HTTP/2"
+    return Answer(response.status_code, list(response.headers.multi_items()), _json(response.content))
 
 
 def _json(body: bytes) -> dict[str, Any]:
