@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,7 +136,6 @@ async def _serve(
 ) -> None:
     """The second half: what needs gRPC and protobuf."""
     from sampan.compile.settings import Settings
-    from sampan.daemon.api import answering
     from sampan.daemon.publisher import Publisher
     from sampan.proxy.trial import Trials
     from sampan.xds.control import Control
@@ -161,8 +161,14 @@ async def _serve(
         afterwards.problems = lambda: (keeper.problem, rows.problem)
         group.create_task(rows.run())
         group.create_task(supervisor.stay_ready(address.take))
-        group.create_task(answering(overview, runtime / "api.sock"))
+        group.create_task(_answer(overview, runtime / "api.sock"))
         await pipeline.follow(publisher)
+
+
+async def _answer(overview: Overview, path: Path) -> None:
+    """Questions can wait until an HTTP server is imported; the proxies, which wait for their first rows, need not."""
+    answering = (await asyncio.to_thread(import_module, "sampan.daemon.api")).answering
+    await answering(overview, path)
 
 
 def _follow_proxies(control: Control, publisher: Publisher, afterwards: Afterwards, keeper: Keeper) -> None:
