@@ -8,6 +8,7 @@ import hashlib
 import json
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -65,10 +66,11 @@ class Backends:
     def http(self, name: str, tls: ssl.SSLContext | None = None) -> int:
         """Answers JSON: backend, method, path, host, headers (lists by lower-case name), protocol, tls.
 
-        The query decides: `?delay=0.5` waits, `?status=503` answers so, `?fail=KEY&times=2` fails that often with 503
-        for a key. A WebSocket upgrade is taken: a text comes back as `NAME: TEXT`, bytes as they are."""
+        The query decides: `?delay=0.5` waits, `?delay=0.5&late=KEY&times=2` only that often for a key, `?status=503`
+        answers so, `?fail=KEY&times=2` fails that often for a key with 503 (or `code`). A WebSocket upgrade is taken: a
+        text comes back as `NAME: TEXT`, bytes as they are."""
         self.seen[name] = []
-        failures: dict[str, int] = {}
+        counted: Counter[str] = Counter()
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with suppress(OSError, asyncio.IncompleteReadError, ConnectionError):
@@ -82,11 +84,14 @@ class Backends:
                     record = _record(name, head, writer)
                     self.seen[name].append(record)
                     query = _query(path)
-                    await asyncio.sleep(float(query.get("delay", "0")))
+                    key = query.get("late") or query.get("fail") or ""
+                    counted[key] += 1
+                    odd = counted[key] <= int(query.get("times", "1"))
+                    if "late" not in query or odd:
+                        await asyncio.sleep(float(query.get("delay", "0")))
                     status = int(query.get("status", "200"))
-                    if key := query.get("fail"):
-                        failures[key] = failures.get(key, 0) + 1
-                        status = int(query.get("code", "503")) if failures[key] <= int(query.get("times", "1")) else 200
+                    if "fail" in query and odd:
+                        status = int(query.get("code", "503"))
                     body = b"" if method == "HEAD" else json.dumps(record).encode()
                     extra = "".join(f"{k}: {v}\r\n" for k, v in _asked_headers(query))
                     writer.write(
@@ -141,7 +146,7 @@ class Backends:
         """Every unary method answers JSON bytes: backend, method (`/package.Service/Method`), metadata."""
         self.seen[name] = []
 
-        class AnyMethod(grpc.GenericRpcHandler):  # type: ignore[misc]
+        class AnyMethod(grpc.GenericRpcHandler):
             def service(self, details: Any) -> Any:
                 async def answer(_: bytes, context: Any) -> bytes:
                     metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 
 from .world import Document, Wanted, World, conditions_are, until
 
+GROUP = "gateway.networking.k8s.io"
 CONTROLLER = "sampan.dev/gateway-controller"
 ROUTES = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute")
 IN_FORCE: tuple[Wanted, ...] = (("Accepted", "True", "Accepted"), ("Programmed", "True", "Programmed"))
@@ -18,17 +21,19 @@ def settled(world: World, documents: Iterable[Document], routes: Sequence[Wanted
     """Until each Gateway among the documents is in force with an address and all its listeners serve, and each route
     names each of its parents in its status, with those conditions. (`TAKEN`: its backends may be wrong.)"""
     for document in documents:
-        kind, about = document["kind"], document["metadata"]
-        if kind == "Gateway":
-            until(
-                lambda about=about: _serves(world.object("Gateway", about["namespace"], about["name"])),
-                lambda about=about: world.object("Gateway", about["namespace"], about["name"]),
-            )
-        elif kind in ROUTES:
-            until(
-                lambda kind=kind, about=about: _taken(world.object(kind, about["namespace"], about["name"]), routes),
-                lambda kind=kind, about=about: world.object(kind, about["namespace"], about["name"]),
-            )
+        if document["kind"] == "Gateway":
+            _until(world, document, _serves)
+        elif document["kind"] in ROUTES:
+            _until(world, document, partial(_taken, wanted=routes))
+
+
+def _until(world: World, document: Document, right: Callable[[Document], bool]) -> None:
+    kind, about = document["kind"], document["metadata"]
+
+    def look() -> Document:
+        return world.object(kind, about["namespace"], about["name"])
+
+    until(lambda: right(look()), look)
 
 
 def _serves(item: Document) -> bool:
@@ -55,7 +60,7 @@ def _taken(item: Document, wanted: Sequence[Wanted]) -> bool:
 def _named(reference: Document, namespace: str) -> tuple[str, ...]:
     """A parentRef with the defaults that the API gives it."""
     return (
-        reference.get("group", "gateway.networking.k8s.io"),
+        reference.get("group", GROUP),
         reference.get("kind", "Gateway"),
         reference.get("namespace", namespace),
         reference["name"],
@@ -78,30 +83,37 @@ def until_refused(
     until(lambda: set(attached()) <= {0}, attached)
 
 
-def until_listeners(
-    world: World, namespace: str, gateway: str, **wanted: tuple[int, Sequence[str], *tuple[Wanted, ...]]
-) -> None:
-    """Until the Gateway's status has exactly these listeners: name=(attached routes, supported kinds, conditions…).
+class Listener(NamedTuple):
+    """What a Gateway's status says of one. Of the kinds at least these are supported; if () none at all."""
 
-    Of the kinds at least these are there; without any there are none. The name `a_b` stands for `a-b`."""
-    expected = {name.replace("_", "-"): found for name, found in wanted.items()}
+    attached: int
+    kinds: Sequence[str]
+    conditions: Sequence[Wanted]
+
+
+def until_listeners(world: World, namespace: str, gateway: str, wanted: Mapping[str, Listener]) -> None:
+    """Until the Gateway's status has exactly these listeners, by name."""
 
     def right() -> bool:
         item = world.object("Gateway", namespace, gateway)
         generation, status = item["metadata"]["generation"], item.get("status", {})
-        listeners = {found["name"]: found for found in status.get("listeners", [])}
-        if listeners.keys() != expected.keys() or not conditions_are(status["conditions"], generation, ()):
-            return False
-        for name, (attached, kinds, *conditions) in expected.items():
-            found = listeners[name]
-            supported = [kind["kind"] for kind in found["supportedKinds"] if _is_ours(kind)]
-            if found["attachedRoutes"] != attached or not conditions_are(found["conditions"], generation, conditions):
-                return False
-            if not set(kinds) <= set(supported) or (not kinds and found["supportedKinds"]):
-                return False
-        return True
+        found = {listener["name"]: listener for listener in status.get("listeners", [])}
+        return (
+            found.keys() == wanted.keys()
+            and conditions_are(status["conditions"], generation, ())
+            and all(_is(found[name], generation, listener) for name, listener in wanted.items())
+        )
 
-    until(right, lambda: (expected, world.status("Gateway", namespace, gateway)))
+    until(right, lambda: (wanted, world.status("Gateway", namespace, gateway)))
+
+
+def _is(found: Document, generation: int, wanted: Listener) -> bool:
+    supported = {(kind.get("group", GROUP), kind["kind"]) for kind in found["supportedKinds"]}
+    return (
+        found["attachedRoutes"] == wanted.attached
+        and ({(GROUP, kind) for kind in wanted.kinds} <= supported if wanted.kinds else not supported)
+        and conditions_are(found["conditions"], generation, wanted.conditions)
+    )
 
 
 def until_policy(world: World, namespace: str, name: str, gateway: str, *wanted: Wanted) -> None:
@@ -116,7 +128,3 @@ def until_policy(world: World, namespace: str, name: str, gateway: str, *wanted:
         ]
 
     world.until_condition("BackendTLSPolicy", namespace, name, pick, *wanted)
-
-
-def _is_ours(kind: Document) -> bool:
-    return str(kind.get("group", "gateway.networking.k8s.io")) == "gateway.networking.k8s.io"

@@ -6,9 +6,9 @@ import pytest
 
 from .certificates import authority, client_context, tls_secret
 from .marks import case, failing
-from .settled import SERVING, until_listeners
+from .settled import SERVING, Listener, until_listeners
 from .stage import Stage
-from .world import Document, Wanted, document, free_port, gateway, http_listener, http_route, route, to, until
+from .world import Document, document, free_port, gateway, http_listener, http_route, route, to, until
 
 pytestmark = pytest.mark.envoy
 
@@ -53,8 +53,8 @@ def test_listeners_come_and_go(stage: Stage) -> None:
     def change(generation: int, *listeners: Document) -> None:
         stage.apply(gateway(stage.namespace, "changing", *listeners), found)
         stage.world.until_generation("Gateway", stage.namespace, "changing", generation)
-        expected = {listener["name"]: (1, ["HTTPRoute"], *SERVING) for listener in listeners}
-        until_listeners(stage.world, stage.namespace, "changing", **expected)
+        expected = {listener["name"]: Listener(1, ["HTTPRoute"], SERVING) for listener in listeners}
+        until_listeners(stage.world, stage.namespace, "changing", expected)
 
     change(1, secure)
     stage.expect("a", "/", "secure.example", port=secure_port, tls=context)
@@ -91,12 +91,12 @@ def test_attached_routes_are_counted(stage: Stage) -> None:
         route("HTTPRoute", stage.namespace, "r4", [{"name": "broken", "sectionName": "tls"}], [to("does-not-exist")]),
     )
     stage.settled(*good)
-    until_listeners(stage.world, stage.namespace, "one", http=(1, ["HTTPRoute"], *SERVING))
-    until_listeners(stage.world, stage.namespace, "two", http=(2, ["HTTPRoute"], *SERVING))
+    until_listeners(stage.world, stage.namespace, "one", {"http": Listener(1, ["HTTPRoute"], SERVING)})
+    until_listeners(stage.world, stage.namespace, "two", {"http": Listener(2, ["HTTPRoute"], SERVING)})
     reason = "NoMatchingListenerHostname"
     stage.world.until_route("HTTPRoute", stage.namespace, "other-host", "Accepted", "False", reason)
-    unusable: tuple[Wanted, ...] = (("Programmed", "False", ()), ("ResolvedRefs", "False", ()))
-    until_listeners(stage.world, stage.namespace, "broken", tls=(1, ["HTTPRoute"], *unusable))
+    unusable = Listener(1, ["HTTPRoute"], [("Programmed", "False", ()), ("ResolvedRefs", "False", ())])
+    until_listeners(stage.world, stage.namespace, "broken", {"tls": unusable})
     stage.world.until_route("HTTPRoute", stage.namespace, "r4", "ResolvedRefs", "False")
 
 
@@ -108,8 +108,8 @@ def test_a_route_is_attached_to_the_section_it_names(stage: Stage) -> None:
         gateway(stage.namespace, "two-ports", *listeners),
         route("HTTPRoute", stage.namespace, "route", parents, [to("a")]),
     )
-    expected = {name: (count, ["HTTPRoute"], *SERVING) for name, count in (("first", 0), ("second", 1))}
-    until_listeners(stage.world, stage.namespace, "two-ports", **expected)
+    expected = {name: Listener(count, ["HTTPRoute"], SERVING) for name, count in (("first", 0), ("second", 1))}
+    until_listeners(stage.world, stage.namespace, "two-ports", expected)
 
 
 @case("GatewayListenerUnsupportedProtocol")
@@ -119,12 +119,12 @@ def test_a_protocol_that_there_is_not(stage: Stage) -> None:
         gateway(stage.namespace, "only-odd", odd),
         gateway(stage.namespace, "both", http_listener(free_port()), odd),
     )
-    invalid = (0, (), ("Accepted", "False", "UnsupportedProtocol"))
-    valid = (0, ["HTTPRoute"], ("Accepted", "True", "Accepted"))
+    invalid = Listener(0, (), [("Accepted", "False", "UnsupportedProtocol")])
+    valid = Listener(0, ["HTTPRoute"], [("Accepted", "True", "Accepted")])
     for name, status in (("only-odd", "False"), ("both", "True")):
         stage.world.until_gateway(stage.namespace, name, "Accepted", status, "ListenersNotValid")
-    until_listeners(stage.world, stage.namespace, "only-odd", invalid=invalid)
-    until_listeners(stage.world, stage.namespace, "both", http=valid, invalid=invalid)
+    until_listeners(stage.world, stage.namespace, "only-odd", {"invalid": invalid})
+    until_listeners(stage.world, stage.namespace, "both", {"http": valid, "invalid": invalid})
 
 
 @case("GatewayInvalidParametersRef")
@@ -137,14 +137,15 @@ def test_parameters_of_an_unknown_kind(stage: Stage) -> None:
 
 @case("GatewayInvalidRouteKind")
 def test_route_kinds_that_there_are_not(stage: Stage) -> None:
-    for name, kinds, supported in (
+    both: list[tuple[str, list[str], list[str]]] = [
         ("only", ["InvalidRoute"], []),
         ("both", ["InvalidRoute", "HTTPRoute"], ["HTTPRoute"]),
-    ):
+    ]
+    for name, kinds, supported in both:
         allowed = {"namespaces": {"from": "All"}, "kinds": [{"kind": kind} for kind in kinds]}
         stage.write(gateway(stage.namespace, name, http_listener(free_port(), allowedRoutes=allowed)))
-        invalid = ("ResolvedRefs", "False", "InvalidRouteKinds")
-        until_listeners(stage.world, stage.namespace, name, http=(0, supported, invalid))
+        invalid = Listener(0, supported, [("ResolvedRefs", "False", "InvalidRouteKinds")])
+        until_listeners(stage.world, stage.namespace, name, {"http": invalid})
 
 
 @failing("there are no Pods, Services or ServiceAccounts here to carry the labels")
@@ -182,7 +183,7 @@ def test_addresses_that_cannot_be_used(stage: Stage) -> None:
     with_addresses(usable)
     stage.world.until_gateway(stage.namespace, "static", "Accepted", "True", "Accepted")
     stage.world.until_gateway(stage.namespace, "static", "Programmed", "True", "Programmed")
-    until_listeners(stage.world, stage.namespace, "static", http=(0, ["HTTPRoute"], *SERVING))
+    until_listeners(stage.world, stage.namespace, "static", {"http": Listener(0, ["HTTPRoute"], SERVING)})
     until(lambda: stage.world.status("Gateway", stage.namespace, "static")["addresses"] == [usable])
 
 
@@ -206,7 +207,7 @@ def test_a_request_is_of_one_listener_alone(stage: Stage) -> None:
         for listener in hosts:
             rule = to("a", matches=[{"path": {"type": "PathPrefix", "value": f"/{listener}"}}])
             # With hosts of its own the route of a listener asks for what all listeners could serve.
-            more = {"hostnames": list(asked.values())} if name == "by-both" else {}
+            more = {"hostnames": [asked["any"], *list(hosts.values())[1:]]} if name == "by-both" else {}
             parents = [{"name": name, "sectionName": listener}]
             documents.append(route("HTTPRoute", stage.namespace, f"{name}-{listener}", parents, [rule], **more))
     stage.apply(*documents)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from .certificates import authority, ca_config_map, client_context, server_context, tls_secret
 from .marks import case
-from .settled import until_listeners, until_policy
+from .settled import Listener, until_listeners, until_policy
 from .stage import Stage
 from .test_http_references import ROUTES
 from .world import Document, Wanted, document, free_port, gateway, grant, http_listener, http_route, service, to
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.envoy
 GATEWAYS = {**ROUTES, "kind": "Gateway"}
 
 
-def https(port: int, reference: Document | None = None, name: str = "https", **more: object) -> Document:
+def https(port: int, reference: Document | None = None, name: str = "https", **more: Any) -> Document:
     return http_listener(
         port, name, protocol="HTTPS", tls={"certificateRefs": [reference or {"name": "front"}]}, **more
     )
@@ -44,9 +45,9 @@ def test_certificates_that_cannot_be_used(secure: Stage) -> None:
     }
     gateways = [gateway(secure.namespace, name, https(free_port(), found)) for name, found in references.items()]
     secure.write(malformed, *gateways)
-    invalid = ("ResolvedRefs", "False", "InvalidCertificateRef")
+    invalid = Listener(0, ["HTTPRoute"], [("ResolvedRefs", "False", "InvalidCertificateRef")])
     for name in references:
-        until_listeners(secure.world, secure.namespace, name, https=(0, ["HTTPRoute"], invalid))
+        until_listeners(secure.world, secure.namespace, name, {"https": invalid})
 
 
 @case("GatewayInvalidTLSBackendConfiguration")
@@ -84,7 +85,7 @@ def assert_permitted(stage: Stage, permitted: bool) -> None:
     wanted: list[Wanted] = [("ResolvedRefs", "False", "RefNotPermitted")]
     if permitted:
         wanted = [("Programmed", "True", "Programmed"), ("ResolvedRefs", "True", ())]
-    until_listeners(stage.world, stage.namespace, "away", https=(0, ["HTTPRoute"], *wanted))
+    until_listeners(stage.world, stage.namespace, "away", {"https": Listener(0, ["HTTPRoute"], wanted)})
 
 
 @case("GatewaySecretMissingReferenceGrant")

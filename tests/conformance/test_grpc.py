@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import grpc
 import pytest
@@ -39,11 +40,11 @@ class Grpc:
         options = [("grpc.default_authority", authority)] if authority else []
         with grpc.insecure_channel(f"127.0.0.1:{self.port}", options) as channel:
             try:
-                ask = channel.unary_unary(f"/{ECHO}/{method}")
+                ask: Any = channel.unary_unary(f"/{ECHO}/{method}")
                 pairs = [(key.lower(), value) for key, value in metadata.items()]
                 answer = json.loads(ask(b"", metadata=pairs, timeout=5))
             except grpc.RpcError as error:
-                code: grpc.StatusCode = error.code()  # type: ignore[attr-defined]
+                code: grpc.StatusCode = error.code()
                 return code
         assert answer["method"] == f"/{ECHO}/{method}"
         assert dict(pairs).items() <= answer["metadata"].items()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 
 import pytest
 from websockets.sync.client import connect
 
-from .marks import case
+from .marks import case, feature
 from .shares import assert_shares
 from .stage import Stage
-from .world import Document, World, document, service, to
+from .world import Document, World, document, free_port, service, to
 
 pytestmark = pytest.mark.envoy
 
@@ -107,6 +108,35 @@ def test_retries_by_status(stage: Stage) -> None:
         for _ in range(3):
             answer = stage.world.ask(stage.port, f"{path}?fail=k{next(numbers)}&times={times}&code={code}")
             assert (answer.status, answer.backend) == (status, stage.backend("c")), (path, code, times)
+
+
+@feature("HTTPRouteRetryConnectionError")
+def test_retries_where_no_connection_is_had(stage: Stage) -> None:
+    """Of four endpoints one is there. By itself Sampan tries twice, which would not do here."""
+    port = stage.world.backends.http(stage.backend("fourth"))
+    found, slice_ = service(stage.namespace, "mostly-gone", port)
+    slices = [slice_]
+    for number in range(3):
+        gone = copy.deepcopy(slice_)
+        gone["metadata"]["name"] = f"gone-{number}"
+        gone["ports"][0]["port"] = free_port()
+        slices.append(gone)
+    stage.apply(found, *slices, stage.route(to("mostly-gone", retry={"attempts": 3, "backoff": "1ms"})))
+    for _ in range(20):
+        answer = stage.world.ask(stage.port)
+        assert (answer.status, answer.backend) == (200, stage.backend("fourth"))
+
+
+@feature("HTTPRouteRetryBackendTimeout")
+def test_retries_where_a_try_takes_too_long(stage: Stage) -> None:
+    timeouts = {"request": "5s", "backendRequest": "200ms"}
+    stage.apply(stage.route(to("a", timeouts=timeouts, retry={"attempts": 1, "backoff": "1ms"})))
+    stage.expect("a")
+    for late, status in ((1, 200), (2, 504)):
+        path = f"/?delay=0.5&late=key-{late}&times={late}"
+        assert stage.world.ask(stage.port, path).status == status
+        seen = [record for record in stage.world.backends.seen[stage.backend("a")] if record["path"] == path]
+        assert len(seen) == 2
 
 
 @case("HTTPRouteBackendProtocolH2C")

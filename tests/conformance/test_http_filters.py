@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -202,7 +203,7 @@ def test_response_headers_change(stage: Stage) -> None:
     }
     stage.apply(stage.route(*(to("a", matches=at(path), filters=found) for path, found in filters.items())))
 
-    def got(path: str, answered: str, **more: object) -> dict[str, str]:
+    def got(path: str, answered: str, **more: Any) -> dict[str, str]:
         """The answer's headers by lower-case name, values joined; `answered` are those that the backend sets."""
         answer = stage.expect("a", f"{path}?headers={answered}", changes=["headers"], **more)
         found: dict[str, list[str]] = {}

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from .marks import case
-from .settled import SERVING, until_listeners
+from .settled import SERVING, Listener, until_listeners
 from .stage import Stage
-from .world import World, free_port, gateway, http_listener, http_route, to
+from .world import Document, World, free_port, gateway, http_listener, http_route, to
 
 pytestmark = pytest.mark.envoy
 
@@ -87,8 +87,8 @@ def test_where_hosts_of_routes_and_listeners_meet(intersecting: Stage) -> None:
     ):
         stage.expect(404, path, host)
     stage.world.until_route("HTTPRoute", stage.namespace, "none", "Accepted", "False", "NoMatchingListenerHostname")
-    attached = {f"l{number}": (count, ["HTTPRoute"], *SERVING) for number, count in enumerate((2, 1, 1))}
-    until_listeners(stage.world, stage.namespace, "same", **attached)
+    attached = {f"l{number}": Listener(count, ["HTTPRoute"], SERVING) for number, count in enumerate((2, 1, 1))}
+    until_listeners(stage.world, stage.namespace, "same", attached)
     for host in four:
         stage.expect("b", "/", host, port=every)
     stage.expect(404, "/", "third.example", port=every)
@@ -121,7 +121,7 @@ def test_a_parent_may_be_named_by_port(world: World) -> None:
         http_listener(port, f"l{number}", hostname=f"{host}.example") for number, (port, host) in enumerate(places, 1)
     ]
     stage.basis[0] = gateway(stage.namespace, "same", *listeners)
-    parents = {
+    parents: dict[str, Document] = {
         "a": {"port": stage.port},
         "b": {"port": second},
         "c": {"port": third, "sectionName": "l4"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import pytest
@@ -34,11 +35,11 @@ def assert_mirrored(stage: Stage, *names: str) -> None:
     """Both rules: the plain one and the one that changes headers too, whose changes the mirror sees as well."""
     stage.expect("a", "/plain?id=1")
     for name in names:
-        until(lambda name=name: mirrored(stage, name, "/plain?id=1"))
+        until(partial(mirrored, stage, name, "/plain?id=1"))
     answer = stage.expect("a", "/changed?id=2", headers=MIXED_SENT, changes=["headers"])
     assert_mixed(answer)
     for name in names:
-        until(lambda name=name: mirrored(stage, name, "/changed?id=2"))
+        until(partial(mirrored, stage, name, "/changed?id=2"))
         assert_mixed(Answer(200, [], mirrored(stage, name, "/changed?id=2")[0]))
 
 
@@ -83,8 +84,8 @@ def test_a_part_is_mirrored(stage: Stage) -> None:
 
 
 def count_mirrored(stage: Stage, path: str, query: str) -> int:
-    """Of ASKED requests, which are all answered by `a`. The last ones are those that `b` has for sure: of another
-    query, asked until one arrives, since Envoy sends mirrored requests in order but does not wait for them."""
+    """How many of ASKED requests, all answered by `a`, came to `b` too. Nobody waits for those: counted is when a later
+    request has come."""
     for _ in range(ASKED):
         answer = stage.world.ask(stage.port, f"{path}?{query}", headers=MIXED_SENT)
         assert answer.backend == stage.backend("a")

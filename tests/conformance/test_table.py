@@ -1,39 +1,54 @@
-"""The table is whole and current: each upstream case has exactly one test, and the page says what the tests say."""
+"""The table is whole and current, and a GatewayClass claims what the table shows, nothing else."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections import Counter
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from .upstream import CASES, ELSEWHERE
+from sampan.resolve.features import SUPPORTED_FEATURES
 
-PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
+from . import table
+from .settled import CONTROLLER
+from .upstream import CASES, KINDS, WITHOUT_CASE
+from .world import World
 
-
-@pytest.fixture(scope="module")
-def table() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("conformance_table", Path(__file__).with_name("table.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules["conformance_table"] = module
-    spec.loader.exec_module(module)
-    return module
+TESTS = tuple(table.tests())
 
 
-def test_each_case_has_exactly_one_test(table: ModuleType) -> None:
-    counted = Counter(test.case for test in table.tests())
-    assert {name: counted.get(name, 0) for name in CASES if name not in ELSEWHERE} == {
-        name: 1 for name in CASES if name not in ELSEWHERE
-    }
-    assert set(counted) <= set(CASES), "a test stands for a case that is not upstream's"
+def test_each_case_has_exactly_one_test() -> None:
+    assert Counter(test.case for test in TESTS if test.case) == Counter(list(CASES))
 
 
-def test_the_page_is_current(table: ModuleType) -> None:
-    assert PAGE.read_text() == table.page(), "python tests/conformance/table.py > docs/conformance.md"
+def test_each_feature_without_a_case_has_one_test_at_most() -> None:
+    counted = Counter(test.feature for test in TESTS if test.feature)
+    assert set(counted) <= set(WITHOUT_CASE)
+    assert set(counted.values()) <= {1}
+
+
+def test_the_page_is_current() -> None:
+    assert table.PAGE.read_text() == table.page(), "python -m tests.conformance.table --write"
+
+
+def shown() -> set[str]:
+    """The features all of whose cases pass, and those without a case that a test of ours shows."""
+    failing = {test.case for test in TESTS if test.failing}
+    every = {feature for features in CASES.values() for feature in features}
+    spoilt = {feature for case in failing for feature in CASES[case]}
+    assert not [case for case in failing if not CASES[case]], "a core case fails: its kind may not be claimed"
+    return set(KINDS) | (every - spoilt) | {test.feature for test in TESTS if test.feature and not test.failing}
+
+
+def test_what_is_claimed_is_what_is_shown() -> None:
+    assert sorted(SUPPORTED_FEATURES) == sorted(shown())
+
+
+@pytest.mark.envoy
+def test_the_class_says_so(world: World) -> None:
+    def pick(status: dict[str, list[dict[str, object]]]) -> list[list[dict[str, object]]]:
+        return [status["conditions"]] if status.get("conditions") else []
+
+    world.until_condition("GatewayClass", "", "sampan", pick, ("Accepted", "True", "Accepted"))
+    found = world.object("GatewayClass", "", "sampan")
+    assert found["spec"]["controllerName"] == CONTROLLER
+    assert [item["name"] for item in found["status"]["supportedFeatures"]] == sorted(shown())

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from .marks import case
-from .settled import TAKEN, WHOLE, settled, until_listeners, until_refused
+from .settled import TAKEN, WHOLE, Listener, settled, until_listeners, until_refused
 from .shares import assert_shares
 from .world import Document, Wanted, World, free_port, gateway, grant, http_listener, route, service, until
 
@@ -119,8 +119,8 @@ def test_of_two_routes_the_older_is_served(tcp: Tcp) -> None:
     tcp.apply(older)
     tcp.expect("b")
     tcp.apply(older, younger)
-    accepted = ("Accepted", "True", "Accepted")
-    until_listeners(tcp.world, tcp.namespace, "tcp", l0=(2, ["TCPRoute"], accepted))
+    both = Listener(2, ["TCPRoute"], [("Accepted", "True", "Accepted")])
+    until_listeners(tcp.world, tcp.namespace, "tcp", {"l0": both})
     tcp.expect("b")
     assert Counter(tcp.greeting() for _ in range(100)) == {"b": 100}
 

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from .certificates import authority, client_context, server_context, tls_secret
-from .marks import case
-from .settled import TAKEN, WHOLE, settled, until_listeners, until_refused
+from .marks import case, void
+from .settled import TAKEN, WHOLE, Listener, settled, until_listeners, until_refused
 from .test_http_references import ROUTES
 from .world import Document, Wanted, World, free_port, gateway, grant, http_listener, route, service
 
 pytestmark = pytest.mark.envoy
 
 WILD = "*.example.com"
+TAKES_NONE_YET = Listener(0, ["TLSRoute"], [("Accepted", "True", "Accepted")])
 
 
 class Tls:
@@ -113,8 +114,8 @@ def test_both_on_one_port(tls: Tls) -> None:
         tls.route("both", ["abc.example.com"], {"name": "a"}, "through"),
         tls.route("both", ["tls.example.com"], {"name": "plain", "port": 3000}, "ended"),
     )
-    one = (1, ["TLSRoute"], ("Accepted", "True", "Accepted"))
-    until_listeners(tls.world, tls.namespace, "both", terminate=one, passthrough=one)
+    one = Listener(1, ["TLSRoute"], [("Accepted", "True", "Accepted")])
+    until_listeners(tls.world, tls.namespace, "both", {"terminate": one, "passthrough": one})
     tls.expect("plain", port, "tls.example.com")
     tls.expect("a", port, "abc.example.com")
 
@@ -158,7 +159,7 @@ def assert_bad_backend(tls: Tls, backend: Document, reason: str) -> None:
 
 @case("TLSRouteInvalidNoMatchingListenerHostname")
 def test_no_listener_has_the_name(tls: Tls) -> None:
-    only = {"allowedRoutes": {"namespaces": {"from": "Same"}, "kinds": [{"kind": "TLSRoute"}]}}
+    only: Document = {"allowedRoutes": {"namespaces": {"from": "Same"}, "kinds": [{"kind": "TLSRoute"}]}}
     tls.apply(
         gateway(tls.namespace, "exact", passing(free_port(), host="www.example.com", **only)),
         gateway(tls.namespace, "wild", passing(free_port(), host=WILD, **only)),
@@ -216,8 +217,8 @@ def test_grants_that_are_wrong_in_one_point_each(tls: Tls) -> None:
 def test_a_passthrough_listener_serves_no_tcp_routes(tls: Tls) -> None:
     kinds = {"namespaces": {"from": "Same"}, "kinds": [{"kind": "TCPRoute"}, {"kind": "TLSRoute"}]}
     tls.write(gateway(tls.namespace, "pass", passing(free_port(), allowedRoutes=kinds)))
-    invalid = ("ResolvedRefs", "False", "InvalidRouteKinds")
-    until_listeners(tls.world, tls.namespace, "pass", tls=(0, ["TLSRoute"], invalid))
+    invalid = Listener(0, ["TLSRoute"], [("ResolvedRefs", "False", "InvalidRouteKinds")])
+    until_listeners(tls.world, tls.namespace, "pass", {"tls": invalid})
     assert_only_tls_routes(tls, "pass")
 
 
@@ -226,9 +227,25 @@ def test_a_terminating_listener_serves_tls_routes(tls: Tls) -> None:
     listener = ending(free_port(), "tls.example.com")
     listener["allowedRoutes"] = {"namespaces": {"from": "Same"}, "kinds": [{"kind": "TLSRoute"}]}
     tls.apply(gateway(tls.namespace, "end", listener))
-    accepted = ("Accepted", "True", "Accepted")
-    until_listeners(tls.world, tls.namespace, "end", terminate=(0, ["TLSRoute"], accepted))
+    until_listeners(tls.world, tls.namespace, "end", {"terminate": TAKES_NONE_YET})
     assert_only_tls_routes(tls, "end")
+
+
+@void("asked only of gateways without TLSRouteModeTerminate")
+@case("TLSRouteListenerTerminateNotSupported")
+def test_ending_tls_is_not_refused(tls: Tls) -> None:
+    tls.apply(gateway(tls.namespace, "end", ending(free_port(), "tls.example.com")))
+    until_listeners(tls.world, tls.namespace, "end", {"terminate": TAKES_NONE_YET})
+
+
+@void("asked only of gateways without TLSRouteModeMixed")
+@case("TLSRouteListenerMixedTerminationNotSupported")
+def test_ending_and_passing_on_one_port_is_not_refused(tls: Tls) -> None:
+    port = free_port()
+    listeners = (ending(port, "tls.example.com"), passing(port, "passthrough", "abc.example.com"))
+    tls.apply(gateway(tls.namespace, "both", *listeners))
+    expected = {"terminate": TAKES_NONE_YET, "passthrough": TAKES_NONE_YET}
+    until_listeners(tls.world, tls.namespace, "both", expected)
 
 
 def assert_only_tls_routes(tls: Tls, gateway_name: str) -> None:
