@@ -282,9 +282,8 @@ def many_listeners(secure: Stage) -> tuple[Stage, int]:
         {"any": "", "one": "second-example.org", "wild": "*.wildcard.org", "below": "fourth-example.wildcard.org"},
     )
     names = ("example.org", "second-example.org", "unknown-example.org", "*.wildcard.org")
-    listeners = [
-        https(port, {"name": "all"}, name, **({"hostname": host} if host else {})) for name, host in hosts.items()
-    ]
+    whole = {"group": "", "kind": "Secret", "name": "all", "namespace": secure.namespace}
+    listeners = [https(port, whole, name, **({"hostname": host} if host else {})) for name, host in hosts.items()]
     secure.basis.append(tls_secret(secure.namespace, "all", authority().leaf(*names)))
     secure.basis.append(gateway(secure.namespace, "secure", *listeners))
     return secure, port

@@ -13,6 +13,8 @@ from .world import Document, World, free_port, gateway, http_listener, http_rout
 
 pytestmark = pytest.mark.envoy
 
+GATEWAY = {"group": "gateway.networking.k8s.io", "kind": "Gateway"}
+
 
 def staged(world: World, *hosts: str) -> Stage:
     """A Gateway `same` with one listener for each host, named `l0`, `l1`, …, all on the port of the stage."""
@@ -101,7 +103,8 @@ def test_the_most_specific_listener_has_the_host(world: World) -> None:
     parents = {"a": ["l0"], "b": ["l1"], "c": ["l2", "l3"]}
     routes = [stage.route(to(name), name=name) for name in parents]
     for route, sections in zip(routes, parents.values(), strict=True):
-        route["spec"]["parentRefs"] = [{"name": "same", "sectionName": section} for section in sections]
+        whole = {**GATEWAY, "name": "same", "namespace": stage.namespace}
+        route["spec"]["parentRefs"] = [{**whole, "sectionName": section} for section in sections]
     stage.apply(*routes)
     stage.expect("a", "/", "bar.example")
     stage.expect("b", "/", "foo.bar.example")
