@@ -45,12 +45,24 @@ class Database:
         self.path = path
         self.notice = ""
         try:
-            self._connection = _opened(path)
+            self._connection = self._opened()
+        except (sqlite3.OperationalError, OSError) as error:
+            # Not the file's fault: a full disk, a missing permission. What the file holds is kept, and read if it can.
+            self.notice = f"{path} cannot be written ({error}): what is counted and kept is lost at the next start"
+            self._connection = _in_memory(path)
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            return _opened(self.path)
+        except sqlite3.OperationalError:
+            raise
         except (sqlite3.DatabaseError, ValueError) as error:
-            aside = path.with_name(f"{path.name}.unreadable")
-            os.replace(path, aside)
-            self.notice = f"{path} could not be read ({error}); it was moved to {aside} and a new one begun"
-            self._connection = _opened(path)
+            aside = self.path.with_name(f"{self.path.name}.unreadable")
+            os.replace(self.path, aside)
+            for tail in ("-wal", "-shm"):  # SQLite would play another file's log into the new one
+                self.path.with_name(self.path.name + tail).unlink(missing_ok=True)
+            self.notice = f"{self.path} could not be read ({error}); it was moved to {aside} and a new one begun"
+            return _opened(self.path)
 
     def close(self) -> None:
         self._connection.close()
@@ -144,32 +156,55 @@ def _ref(ref: Ref) -> tuple[str, str, str, str]:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    """Raises sqlite3.DatabaseError or ValueError if the file is torn or not ours."""
+    """Raises ValueError or a sqlite3.DatabaseError that is no OperationalError if the file is torn or not ours."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlite3.connect(path, check_same_thread=False)
     try:
+        empty = not _schema(connection)
+        if not empty:
+            _check_schema(connection)  # before anything is written into it
         connection.execute("PRAGMA journal_mode=WAL")
         # One fsync a checkpoint, not one a write: a power cut may lose the last seconds, a killed process nothing.
         connection.execute("PRAGMA synchronous=NORMAL")
-        _check_schema(connection)
+        if empty:
+            _make_schema(connection)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
+def _in_memory(path: Path) -> sqlite3.Connection:
+    """With what the file holds, if it can be read without writing beside it."""
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    with suppress(sqlite3.Error, ValueError):
+        # No lock and no log are needed: the supervisor's lock keeps any second control plane away.
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as file:
+            _check_schema(file)
+            file.backup(connection)
+        return connection
+    _make_schema(connection)
+    return connection
+
+
+def _make_schema(connection: sqlite3.Connection) -> None:
+    # One transaction with its marks: a file that was killed in between is either empty or whole.
+    marks = f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_VERSION};"
+    connection.executescript(f"BEGIN; {SCHEMA} {marks} COMMIT;")
+
+
+def _schema(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    return connection.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall()
+
+
 def _check_schema(connection: sqlite3.Connection) -> None:
-    with closing(connection.execute("PRAGMA application_id")) as cursor:
-        (application_id,) = cursor.fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if not tables:
-        with connection:
-            connection.executescript(SCHEMA)
-            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        return
+    """ValueError unless it is whole, and made by this version."""
+    with closing(sqlite3.connect(":memory:")) as model:
+        _make_schema(model)
+        expected = _schema(model)
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application_id != APPLICATION_ID or version != SCHEMA_VERSION:
+    if (application_id, version) != (APPLICATION_ID, SCHEMA_VERSION) or _schema(connection) != expected:
         raise ValueError("not a state file of this version")
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":

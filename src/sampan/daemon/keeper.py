@@ -4,25 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from sampan.daemon.database import Database
-from sampan.daemon.ledger import Ledger
+from sampan.daemon.ledger import ConditionKey, Generation, Ledger, Transition
 from sampan.daemon.refusals import Refusal
-from sampan.sources.last_good import LastGood, difference
+from sampan.model.names import Ref
+from sampan.sources.last_good import Key, LastGood, Saved, difference
 
 SECONDS_BETWEEN = 0.5
+SECONDS_AFTER_FAILURE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What one write puts on disk. `before` are the documents that are there already."""
+
+    before: LastGood
+    documents: Mapping[Key, tuple[Saved, ...]]
+    refused: dict[str, tuple[Refusal, ...]]
+    generations: Mapping[Ref, Generation | None]
+    transitions: Mapping[ConditionKey, Transition | None]
 
 
 class Keeper:
-    """`problem` is the last write's error, "" if it went well: a full disk stops no traffic."""
+    """`problem` is the last write's error, "" if it went well: a full disk stops no traffic, and what it did not take
+    is written again. `changed` is called when `problem` became another."""
 
     def __init__(self, database: Database, ledger: Ledger, last_good: LastGood) -> None:
         self.problem = ""
+        self.changed: Callable[[], None] = lambda: None
         self._database, self._ledger = database, ledger
         self._written = self._last_good = last_good
         self._refused: dict[str, tuple[Refusal, ...]] = {}
         self._wake = asyncio.Event()
+        self._writing = threading.Lock()
 
     def note(self, last_good: LastGood) -> None:
         """There is something to write: the ledger's dirty entries, and these documents."""
@@ -39,31 +57,48 @@ class Keeper:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                await asyncio.to_thread(self._writing())
-                await asyncio.sleep(SECONDS_BETWEEN)
+                batch = self._taken()
+                problem = await asyncio.to_thread(self._write, batch)
+                if problem:
+                    self._put_back(batch)
+                if problem != self.problem:
+                    self.problem = problem
+                    self.changed()
+                await asyncio.sleep(SECONDS_AFTER_FAILURE if problem else SECONDS_BETWEEN)
         finally:
-            self._writing()()
+            self._write(self._taken())
 
-    def _writing(self) -> Callable[[], None]:
-        """Takes what is to be written, on the event loop; the result writes it, in any thread."""
-        ledger, refused = self._ledger, self._refused
-        generations = {ref: ledger.generations.get(ref) for ref in ledger.dirty_generations}
-        transitions = {key: ledger.transitions.get(key) for key in ledger.dirty_transitions}
+    def _taken(self) -> _Batch:
+        ledger = self._ledger
+        batch = _Batch(
+            before=self._written,
+            documents=difference(self._written, self._last_good),
+            refused=self._refused,
+            generations={ref: ledger.generations.get(ref) for ref in ledger.dirty_generations},
+            transitions={key: ledger.transitions.get(key) for key in ledger.dirty_transitions},
+        )
         ledger.dirty_generations.clear()
         ledger.dirty_transitions.clear()
-        documents = difference(self._written, self._last_good)
         self._written, self._refused = self._last_good, {}
+        return batch
 
-        def write() -> None:
+    def _put_back(self, batch: _Batch) -> None:
+        self._written = batch.before
+        self._refused = {**batch.refused, **self._refused}
+        self._ledger.dirty_generations.update(batch.generations)
+        self._ledger.dirty_transitions.update(batch.transitions)
+        self._wake.set()
+
+    def _write(self, batch: _Batch) -> str:
+        """What went wrong, or "". In any thread; one waits for the other."""
+        with self._writing:
             try:
-                if documents:
-                    self._database.save_last_good(documents)
-                for proxy, items in refused.items():
+                if batch.documents:
+                    self._database.save_last_good(batch.documents)
+                for proxy, items in batch.refused.items():
                     self._database.save_refused(proxy, items)
-                if generations or transitions:
-                    self._database.save_ledger(generations, transitions)
-                self.problem = ""
+                if batch.generations or batch.transitions:
+                    self._database.save_ledger(batch.generations, batch.transitions)
             except sqlite3.Error as error:
-                self.problem = f"the state in {self._database.path} cannot be written: {error}"
-
-        return write
+                return f"the state in {self._database.path} cannot be written: {error}"
+        return ""

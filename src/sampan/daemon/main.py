@@ -158,7 +158,8 @@ async def _serve(
     _follow_proxies(control, publisher, afterwards, keeper)
     async with serving(control, socket_path(runtime)) as address:
         rows = RowKeeper(rows_folder(runtime), control)
-        afterwards.problems = lambda: (keeper.problem, rows.problem)
+        afterwards.problems = lambda: (keeper.problem, rows.problem, pipeline.fleet.problem)
+        keeper.changed = rows.changed = afterwards.note
         group.create_task(rows.run())
         group.create_task(supervisor.stay_ready(address.take))
         group.create_task(_answer(overview, runtime / "api.sock"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
@@ -116,10 +116,12 @@ def _parse(data: bytes) -> tuple[str, Table]:
 
 class Keeper:
     """Writes what proxies have confirmed, off the hot path: in a thread, at most once in `interval` seconds, and only
-    whole configurations. `problem` is the last write's error, "" if it went well."""
+    whole configurations. `problem` is the last write's error, "" if it went well: what the disk did not take is written
+    again. `changed` is called when `problem` became another."""
 
     def __init__(self, folder: Path, control: Control, interval: float = 1.0) -> None:
         self.problem = ""
+        self.changed: Callable[[], None] = lambda: None
         self._folder = folder
         self._control = control
         self._interval = interval
@@ -136,14 +138,26 @@ class Keeper:
                 await self._wake.wait()
                 self._wake.clear()
                 self._gather()
+                failed = {}
                 while self._pending:
-                    await asyncio.to_thread(self._write)
+                    failed.update(await asyncio.to_thread(self._write))
+                self._note_failed(failed)
                 await asyncio.sleep(self._interval)
         finally:
             self._gather()
             self._write()  # waits for a write that goes on in the thread
             while self._pending:
                 self._write()
+
+    def _note_failed(self, failed: Mapping[str, str]) -> None:
+        """By scope, what went wrong. They are tried again."""
+        if failed:
+            self._noted |= failed.keys()
+            self._wake.set()
+        problem = next(iter(failed.values()), "")
+        if problem != self.problem:
+            self.problem = problem
+            self.changed()
 
     def _observe(self, notice: Notice) -> None:
         if isinstance(notice.what, Acked | Retired):
@@ -162,16 +176,17 @@ class Keeper:
                 self._noted.add(scope)
                 self._wake.set()
 
-    def _write(self) -> None:
+    def _write(self) -> dict[str, str]:
+        """What went wrong, by scope."""
         with self._writing:
             if not self._pending:
-                return
+                return {}
             scope, rows = self._pending.popitem()
             try:
                 if rows is None:
                     remove(self._folder, scope)
                 else:
                     write(self._folder, scope, rows)
-                self.problem = ""
             except OSError as error:
-                self.problem = f"cannot keep the last configuration of {scope}: {error}"
+                return {scope: f"cannot keep the last configuration of {scope}: {error}"}
+            return {}
