@@ -33,13 +33,16 @@ def every_address() -> str:
 
 
 class Fleet:
-    """The wanted proxies, told to the supervisor. `arguments` go to every Envoy."""
+    """The wanted proxies, told to the supervisor. `arguments` go to every Envoy. `problem` says whose bootstrap could
+    not be written the last time, "" if all went well."""
 
     def __init__(self, runtime: Path, xds_socket: Path, supervisor: Supervisor, arguments: Sequence[str] = ()) -> None:
         self._runtime, self._xds_socket = runtime, xds_socket
         self._supervisor = supervisor
         self._arguments = tuple(arguments)
         self._wanted: frozenset[View] | None = None
+        self._told: Mapping[str, Bootstrap] = {}
+        self.problem = ""
         self.running: Mapping[str, RunningProxy] = {}
 
     async def look(self) -> None:
@@ -47,13 +50,25 @@ class Fleet:
         self.running = _by_name(await self._supervisor.list())
 
     async def want(self, views: Iterable[View]) -> bool:
-        """Sees to it that these run and no others; says whether that was news. Raises SupervisorError, OSError."""
+        """Sees to it that these run and no others; says whether that was news. Raises SupervisorError.
+
+        One whose bootstrap the disk does not take goes on with the one it has; the next call tries again.
+        """
         wanted = frozenset(views)
-        if wanted == self._wanted:
+        if wanted == self._wanted and not self.problem:
             return False
-        bootstraps = {view.proxy: self._bootstrap(view) for view in sorted(wanted, key=lambda view: view.proxy)}
-        self.running = _by_name(await self._supervisor.apply(bootstraps))
-        self._wanted = wanted
+        bootstraps: dict[str, Bootstrap] = {}
+        self.problem = ""
+        for view in sorted(wanted, key=lambda view: view.proxy):
+            try:
+                bootstraps[view.proxy] = self._bootstrap(view.proxy)
+            except OSError as error:
+                self.problem = f"the bootstrap of {view.proxy} cannot be written: {error.strerror}"
+                if view.proxy in self._told:
+                    bootstraps[view.proxy] = self._told[view.proxy]
+        if bootstraps != self._told or wanted != self._wanted:
+            self.running = _by_name(await self._supervisor.apply(bootstraps))
+        self._wanted, self._told = wanted, bootstraps
         return True
 
     @property
@@ -63,23 +78,25 @@ class Fleet:
     def admin(self, proxy: str) -> Path:
         return paths.admin_link(self._runtime, proxy)
 
-    def _bootstrap(self, view: View) -> Bootstrap:
-        folder = paths.proxy_folder(self._runtime, view.proxy)
+    def _bootstrap(self, proxy: str) -> Bootstrap:
+        path = paths.proxy_folder(self._runtime, proxy) / "bootstrap.json"
         # The supervisor gives every run an admin socket of its own over this one: two runs can overlap.
-        start = Start(view.proxy, "sampan", str(self._xds_socket), str(folder / "admin.sock"))
-        body = bootstrap(start)
-        path = folder / "bootstrap.json"
+        body = bootstrap(Start(proxy, "sampan", str(self._xds_socket), str(path.with_name("admin.sock"))))
         if not path.exists() or path.read_bytes() != body:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             partial = path.with_suffix(".partial")
-            partial.write_bytes(body)
-            os.replace(partial, path)
+            try:
+                partial.write_bytes(body)
+                os.replace(partial, path)
+            except OSError:
+                partial.unlink(missing_ok=True)
+                raise
         return Bootstrap(path, blake2b(body, digest_size=8).hexdigest(), self._arguments)
 
 
 def _by_name(running: Iterable[RunningProxy]) -> dict[str, RunningProxy]:
-    """Of two runs of one proxy the newer, which takes over."""
-    return {proxy.proxy: proxy for proxy in sorted(running, key=lambda proxy: proxy.since)}
+    """Of two runs of one proxy the newer, which takes over: the supervisor lists them in the order of their starts."""
+    return {proxy.proxy: proxy for proxy in running}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from sampan.daemon.publisher import Publisher
     from sampan.daemon.refusals import Refusal
 
-# How often a shut door or a refused port is tried again, and how often certificates are looked at for their expiry.
+# How often a shut door, a refused port or a full disk is tried again, and how often certificates are looked at for
+# their expiry.
 RETRY_SECONDS = 2.0
 EXPIRY_SECONDS = 600.0
 
@@ -153,9 +154,9 @@ class Pipeline:
         while True:
             await asyncio.sleep(RETRY_SECONDS)
             waited += RETRY_SECONDS
-            again = False
+            again = bool(self.fleet.problem)
             if self.doors.shut:
-                again = self.doors.look(self.plans, self.fleet.pids)
+                again |= self.doors.look(self.plans, self.fleet.pids)
             if self.publisher is not None:
                 again |= self.publisher.retry_passing()
             if waited >= EXPIRY_SECONDS:

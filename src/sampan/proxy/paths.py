@@ -20,6 +20,9 @@ from pathlib import Path
 SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103
 # The longest name of a real socket in the directory: that of xDS with the largest pid (proc(5), pid_max).
 _TAIL_BYTES = len("/xds.sock.4194304")
+# A file name has at most 255 bytes; a namespace has 63 and an object's name 253.
+_LONGEST_FOLDER = 150
+_LONGEST_NAME = 63 + len("/") + 253
 
 
 def lock_file(runtime: Path) -> Path:
@@ -36,7 +39,13 @@ def xds_socket(runtime: Path) -> Path:
 
 
 def proxy_folder(runtime: Path, name: str) -> Path:
-    return runtime / "proxies" / name.replace("/", "~")
+    """A name that is longer than a file name may be is cut, and told apart by its hash."""
+    short = name.replace("/", "~")
+    if len(short) > _LONGEST_FOLDER:
+        from hashlib import blake2b  # OpenSSL, which the supervisor hardly ever needs
+
+        short = f"{short[: _LONGEST_FOLDER - 17]}~{blake2b(name.encode(), digest_size=8).hexdigest()}"
+    return runtime / "proxies" / short
 
 
 def admin_link(runtime: Path, name: str) -> Path:
@@ -68,8 +77,8 @@ def name_error(name: object) -> str | None:
     """A sentence if this cannot be a proxy's name: it becomes a folder's name and stands in logs."""
     if not isinstance(name, str) or not name:
         return "a proxy's name must be a text that is not empty"
-    if len(name.encode("utf-8", "replace")) > 250:
-        return f"the proxy's name {name[:40]}… is longer than 250 bytes"
+    if len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
+        return f"the proxy's name {name[:40]}… is longer than {_LONGEST_NAME} bytes"
     if name in (".", "..") or not name.isprintable() or not name.isascii() or "~" in name or "\\" in name:
         return f"the proxy's name {name!r} must be printable ASCII without ~ and backslash"
     return None

@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 # The end of the temporary file's name tells Envoy how to read it (Api::fileReadToEnd and loadFromFile in its source).
@@ -36,13 +36,8 @@ class Trials:
         or is cancelled. Raises TrialError.
         """
         async with self._turns:
-            descriptor, name = tempfile.mkstemp(prefix="sampan-trial-", suffix=_SUFFIX[form])
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(bootstrap)
+            with _written(bootstrap, _SUFFIX[form]) as name:
                 said = await self._run(name, arguments)
-            finally:
-                os.unlink(name)
         return None if said is None else readable(said, name, bootstrap.decode(errors="replace"))
 
     async def _run(self, name: str, arguments: Sequence[str]) -> str | None:
@@ -78,6 +73,23 @@ class Trials:
         if status is not None and status < 0:
             raise TrialError(f"Envoy was ended by signal {-status} during a trial")
         return said.decode(errors="replace")
+
+
+@contextlib.contextmanager
+def _written(content: bytes, suffix: str) -> Iterator[str]:
+    """The path of a temporary file, open to its user alone. Raises TrialError if there is no room for one."""
+    name = ""
+    try:
+        try:
+            descriptor, name = tempfile.mkstemp(prefix="sampan-trial-", suffix=suffix)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+        except OSError as error:
+            raise TrialError(f"no file can be written for a trial: {error.strerror}") from error
+        yield name
+    finally:
+        if name:
+            os.unlink(name)
 
 
 def readable(said: str, file: str, bootstrap: str) -> str:

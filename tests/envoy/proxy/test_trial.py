@@ -58,3 +58,11 @@ def test_an_envoy_that_hangs_is_not_waited_for(folder: Path) -> None:
 def test_an_envoy_that_is_not_there_is_said(folder: Path) -> None:
     with pytest.raises(TrialError, match="cannot be started"):
         asyncio.run(Trials(folder / "nothing").validate(b"{}"))
+
+
+def test_a_folder_for_temporary_files_that_cannot_be_used_is_said(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "nothing"))
+    with pytest.raises(TrialError, match="no file can be written for a trial"):
+        verdict(b"{}")

@@ -24,6 +24,11 @@ def test_a_runtime_directory_is_too_long_when_its_sockets_would_be() -> None:
 def test_proxies_have_folders_of_their_own() -> None:
     assert paths.proxy_folder(Path("/run"), "default/shop") == Path("/run/proxies/default~shop")
     assert paths.name_error("default/shop") is None
+    longest = [f"{'n' * 63}/{'a' * 252}{last}" for last in "bc"]
+    assert [paths.name_error(name) for name in longest] == [None, None]
+    folders = {paths.proxy_folder(Path("/run"), name).name for name in longest}
+    assert len(folders) == 2
+    assert max(map(len, folders)) <= 255
 
 
 def test_the_packaged_envoy_is_found_and_has_a_version(monkeypatch: pytest.MonkeyPatch) -> None:
