@@ -22,6 +22,7 @@ import httpx
 import yaml
 
 from sampan.cli.api import Api
+from sampan.cli.problem import UserError
 
 from .backends import Backends
 
@@ -136,7 +137,10 @@ class World:
     # ---- statuses
 
     def _object(self, kind: str, namespace: str, name: str) -> Document | None:
-        return next(iter(self.api.objects(kind, namespace, name)), None)
+        try:
+            return next(iter(self.api.objects(kind, namespace, name)), None)
+        except UserError as error:
+            raise AssertionError(f"{error}\n{self.log()}") from error
 
     def object(self, kind: str, namespace: str, name: str) -> Document:
         """As `get -o json` shows it."""
