@@ -1,8 +1,9 @@
-"""What is odd about one Gateway harms no other."""
+"""What is odd about one Gateway, or about one file's name, harms no other."""
 
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -70,3 +71,20 @@ def test_a_bootstrap_that_cannot_be_written_keeps_its_gateway_alone_waiting(samp
     assert sampan.children() == children, "the control plane goes on"
     in_the_way.unlink()
     sampan.until_answer(404, port=second)
+
+
+def test_a_file_name_that_is_no_utf_8_harms_nothing(sampan: Sampan, one: Echo) -> None:
+    sampan.write("all.yaml", joined(gateway(sampan.port), backend("one", one.port), route("a", {"one": 1})))
+    (sampan.documents / os.fsdecode(b"b\xe4ckerei.yaml")).write_text(route("more", {"one": 1}, host="more.example"))
+    (sampan.documents / os.fsdecode(b"bad\xff.yaml")).write_text("kind: [\n")
+    sampan.start()
+    sampan.until_answer("one", host="more.example")
+    told = sampan.until_diagnostic("SMP0104")
+    assert told["file"].endswith("bad\\xff.yaml")
+    control = sampan.children()["control"]
+    assert sampan.stop() == 0  # everything was put on disk
+    assert "Traceback" not in sampan.log
+    sampan.start()
+    sampan.until_answer("one", host="more.example")
+    assert sampan.children()["control"] != control
+    assert "starts again" not in sampan.log

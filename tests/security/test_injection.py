@@ -78,23 +78,53 @@ def test_control_characters_never_get_into_headers(tmp_path: Path, text: str) ->
     assert [item["code"] for item in json.loads(done.stdout)["items"]] == ["SMP0110"]
 
 
+EVIL = "x\x1b[2J\x07\nsupervisor | all is well\r\x9b2J\u202e"
+
+
 def test_no_text_commands_the_terminal_or_forges_a_log_line(sampan: Sampan, one: Echo) -> None:
-    evil = "x\x1b[2J\x07\nsupervisor | all is well\r"
-    bad = (
-        document("gateway.networking.k8s.io/v1", "HTTPRoute", "bad") + json.dumps({evil: 1, "parentRefs": evil}) + "\n"
+    http_route = document("gateway.networking.k8s.io/v1", "HTTPRoute", "bad")
+    annotated = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "annotations": {"a": EVIL}}}
+    referring = document("gateway.networking.k8s.io/v1", "HTTPRoute", "refers") + json.dumps(
+        {"parentRefs": [{"name": "shop"}], "rules": [{"backendRefs": [{"name": EVIL, "port": 80}]}]}
     )
     sampan.write("all.yaml", joined(gateway(sampan.port), backend("one", one.port), route("a", {"one": 1})))
-    sampan.write("bad.yaml", bad)
+    sampan.write("bad.yaml", http_route + json.dumps({EVIL: 1, "parentRefs": EVIL}) + "\n")
+    sampan.write("more.yaml", joined(json.dumps({**annotated, "data": {"k": EVIL}}) + "\n", referring))
+    (sampan.documents / "e\x1b[31mvil\n.yaml").write_text("kind: [")
     sampan.start()
     sampan.until_answer("one")
     until(lambda: "SMP0103" in sampan.log, lambda: sampan.log)
+    folder, state = str(sampan.documents), ("--state", str(sampan.folder))
+    outputs = [
+        command(*arguments)
+        for arguments in (
+            ("check", folder),
+            ("check", folder, "-o", "json"),
+            ("check", folder, "-o", "yaml"),
+            ("compile", folder),
+            ("get", "all", "-A", *state),
+            ("get", "all", "-A", "-o", "json", *state),
+            ("get", "all", "-A", "-o", "yaml", *state),
+            ("describe", "configmap", "c", *state),
+            ("describe", "httproute", "refers", *state),
+            ("describe", "httproute", "refers", "-o", "json", *state),
+            ("config", "shop", *state),
+        )
+    ]
     assert sampan.stop() == 0
-    command = [sys.executable, "-m", "sampan.cli", "check", str(sampan.documents)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    for output in (sampan.log, done.stdout + done.stderr):
-        assert "\x1b" not in output
-        assert "\x07" not in output
+    for output in (*outputs, sampan.log):
+        assert output
+        assert not set(output) & {"\x1b", "\x07", "\r", "\x9b"}, output
         assert "\nsupervisor | all is well" not in output
+
+
+def command(*arguments: str) -> str:
+    """What a command prints, to both streams."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sampan.cli", *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("path", ["../outside.pem", "/etc/hostname", "link.pem", "sub/../../outside.pem"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import stat
 import subprocess
@@ -19,6 +20,8 @@ from ..daemon.conftest import Echo, Sampan, backend, free_port, gateway, joined,
 pytestmark = pytest.mark.envoy
 
 WORD = "xyzzy-plugh-5309"
+# As `kubectl apply` leaves it on what it wrote.
+APPLIED = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps({"stringData": {"password": WORD}})}
 KINDS = ("objects", "diagnostics", "proxies")
 
 
@@ -27,7 +30,7 @@ def documents(port: int, tls: int, upstream: int) -> str:
     good = tls_secret("default", "good", authority("security").leaf("shop.example"))
     about = {"apiVersion": "v1", "kind": "Secret"}
     odd = [
-        {**about, "metadata": {"name": "opaque"}, "stringData": {"password": WORD}},
+        {**about, "metadata": {"name": "opaque", "annotations": APPLIED}, "stringData": {"password": WORD}},
         {**about, "metadata": {"name": "encoded"}, "data": {"password": base64.b64encode(WORD.encode()).decode()}},
         {**about, "metadata": {"name": "not-base64"}, "data": {"password": f"{WORD}!!"}},
         {**about, "metadata": {"name": "wrong-type"}, "data": [WORD]},

@@ -460,3 +460,16 @@ def test_a_key_through_swapped_links(folder: Path) -> None:
     (folder / "next").rename(folder / "live")
     desk.tell("next", "live").wait(SHRUNK_PATIENCE)
     assert b"two" in desk.value("s")
+
+
+def test_a_name_that_is_no_utf_8_is_shown_as_text(folder: Path) -> None:
+    """The source's names go into JSON and into SQLite, which take only text."""
+    (folder / os.fsdecode(b"b\xe4ckerei.yaml")).write_text(service("a"))
+    below = folder / os.fsdecode(b"\xff")
+    below.mkdir()
+    (below / "bad.yaml").write_text("kind: [")
+    records = Desk(folder).last
+    assert {os.path.basename(name) for name in records.changed} == {"b\\xe4ckerei.yaml", "bad.yaml"}
+    for name, loaded in records.changed.items():
+        name.encode()
+        str(loaded.diagnostics).encode()

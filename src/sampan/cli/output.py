@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -78,7 +79,18 @@ def paint(text: str, style: str, stream: IO[str]) -> str:
 
 def emit(data: Any, form: str) -> None:
     """Data on stdout, as `json` or `yaml`; keys keep their order, as they are the order people know."""
-    say(as_yaml(data) if form == "yaml" else json.dumps(data, indent=2, ensure_ascii=False))
+    say(as_yaml(data) if form == "yaml" else as_json(data))
+
+
+# What JSON itself lets stand in its texts: DEL, the C1 controls (U+009B starts an escape sequence as ESC [ does), and
+# marks that turn or break the line that people see, and what stands for bytes of a path that are no UTF-8. YAML's
+# writer escapes the controls by itself.
+_COMMANDS = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def as_json(data: Any) -> str:
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    return _COMMANDS.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def as_yaml(data: Any) -> str:
@@ -122,7 +134,7 @@ def _render(record: Record, stream: IO[str]) -> str:
 
 def _place(record: Record) -> str:
     file, line, column = str(record.get("file") or ""), record.get("line"), record.get("column")
-    return f"{file}:{line}:{column or 1}:" if line else f"{file}:"
+    return one_line(f"{file}:{line}:{column or 1}:" if line else f"{file}:")
 
 
 def counts(records: Sequence[Record]) -> tuple[int, int]:

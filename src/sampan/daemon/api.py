@@ -14,6 +14,7 @@ Errors are {"error", "hint"} with a status of 4xx or 5xx. What a Secret holds is
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 from collections.abc import Iterator, Mapping
@@ -43,6 +44,13 @@ from sampan.proxy import admin
 from sampan.xds.nodes import NodeState
 
 
+class Answer(JSONResponse):
+    """In ASCII: a path in a message may hold bytes that are no UTF-8, and no answer shall fail for that."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, separators=(",", ":")).encode()
+
+
 class Problem(HTTPException):
     """An answer that says what is wrong and what to do."""
 
@@ -68,7 +76,7 @@ def application(overview: Overview) -> Starlette:
 async def _problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     hint = error.hint if isinstance(error, Problem) else ""
-    return JSONResponse({"error": error.detail, "hint": hint}, error.status_code)
+    return Answer({"error": error.detail, "hint": hint}, error.status_code)
 
 
 class _Server(uvicorn.Server):
@@ -115,7 +123,7 @@ class _Desk:
     async def health(self, _: Request) -> Response:
         found = self._overview.diagnostics()
         errors = sum(item.severity == "error" for item in found)
-        return JSONResponse(
+        return Answer(
             {
                 "ready": self._overview.ready,
                 "version": __version__,
@@ -137,7 +145,7 @@ class _Desk:
         wanted = {key: request.query_params.get(key, "") for key in ("kind", "namespace", "name")}
         self._overview.pipeline.count()
         statuses = self._overview.statuses()
-        return JSONResponse({"items": [self._rendered(item, statuses) for item in self._overview.objects(**wanted)]})
+        return Answer({"items": [self._rendered(item, statuses) for item in self._overview.objects(**wanted)]})
 
     async def describe(self, request: Request) -> Response:
         wanted = {key: request.query_params.get(key, "") for key in ("kind", "namespace", "name")}
@@ -149,7 +157,7 @@ class _Desk:
         item = found[0]
         world = self._overview.pipeline.world
         plans = world.resolution.plans.values()
-        return JSONResponse(
+        return Answer(
             {
                 "object": self._rendered(item, self._overview.statuses()),
                 "diagnostics": [record(said) for said in self._overview.diagnostics() if said.object == item.ref],
@@ -168,14 +176,14 @@ class _Desk:
         return rendered(item, kinds, status, generation=ledger.generation(item), transitions=transitions)
 
     async def diagnostics(self, _: Request) -> Response:
-        return JSONResponse({"items": [record(item) for item in self._overview.diagnostics()]})
+        return Answer({"items": [record(item) for item in self._overview.diagnostics()]})
 
     async def proxies(self, _: Request) -> Response:
         fleet = self._overview.pipeline.fleet
         await fleet.look()
         nodes = self._overview.nodes()
         names = {view.proxy for view in self._overview.pipeline.plans} | fleet.running.keys() | nodes.keys()
-        return JSONResponse({"items": [self._proxy(name, nodes.get(name)) for name in sorted(names)]})
+        return Answer({"items": [self._proxy(name, nodes.get(name)) for name in sorted(names)]})
 
     def _proxy(self, name: str, node: NodeState | None) -> dict[str, Any]:
         running = self._overview.pipeline.fleet.running.get(name)
@@ -224,7 +232,7 @@ class _Desk:
         if not chosen:
             raise Problem(404, f"there is no type '{wanted}'", f"the types are {', '.join(by_word)}")
         found = {word: [readable(row) for row in table.of(by_word[word]).values()] for word in chosen}
-        return JSONResponse({"resources": found})
+        return Answer({"resources": found})
 
     async def stats(self, request: Request) -> Response:
         proxy = _proxy_name(request)

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from sampan.documents.kinds.kind_set import KindSet
+from sampan.documents.kinds.secret import REDACTED, Secret
 from sampan.model.meta import Object
 from sampan.model.names import Ref
 from sampan.model.status import Condition, ListenerStatus, ParentStatus, Status
@@ -58,12 +59,23 @@ def _metadata(item: Object, generation: int) -> dict[str, Any]:
     if item.meta.labels:
         result["labels"] = dict(item.meta.labels)
     if item.meta.annotations:
-        result["annotations"] = dict(item.meta.annotations)
+        result["annotations"] = _annotations(item)
     if item.meta.created:
         result["creationTimestamp"] = item.meta.created
     if generation or item.meta.generation:
         result["generation"] = generation or item.meta.generation
     return result
+
+
+# `kubectl apply` keeps the whole document in it, what a Secret holds included.
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def _annotations(item: Object) -> dict[str, str]:
+    found = dict(item.meta.annotations)
+    if isinstance(item.spec, Secret) and _LAST_APPLIED in found:
+        found[_LAST_APPLIED] = REDACTED
+    return found
 
 
 def plain(value: Any) -> Any:

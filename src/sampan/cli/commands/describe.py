@@ -12,6 +12,7 @@ from sampan.cli import api, columns, completion, kinds, output
 from sampan.cli.options import Format, FormatOption, Namespace, ObjectName
 from sampan.cli.problem import USAGE, UserError
 from sampan.cli.state import State
+from sampan.model.printable import one_line
 
 Item = Mapping[str, Any]
 
@@ -66,7 +67,7 @@ def _head(item: Item) -> Iterator[str]:
     yield f"Kind:         {item['kind']} ({item['apiVersion']})"
     for title, key in (("Labels:", "labels"), ("Annotations:", "annotations")):
         if metadata.get(key):
-            yield f"{title:<14}" + ", ".join(f"{name}={value}" for name, value in metadata[key].items())
+            yield f"{title:<14}" + one_line(", ".join(f"{name}={value}" for name, value in metadata[key].items()))
     if metadata.get("creationTimestamp"):
         yield f"Created:      {metadata['creationTimestamp']}"
     if metadata.get("generation"):

@@ -27,6 +27,12 @@ class Unreadable:
     hint: str = ""
 
 
+def as_text(path: str) -> str:
+    """A path for messages, and for whatever takes only text: on Linux a name is any bytes, which Python hands over as
+    surrogates. What is no UTF-8 is written as `\\xff`."""
+    return path if path.isascii() else os.fsencode(path).decode(errors="backslashreplace")
+
+
 def signature(path: str) -> Signature | None:
     """None if there is nothing at `path`, or it cannot be asked for."""
     try:
@@ -94,7 +100,7 @@ def read_named(path: str, root: str) -> bytes | str:
     except OSError as error:
         return error.strerror or str(error)
     if os.path.commonpath((real, base)) != base:
-        return f"a symbolic link leads out of {root}"
+        return f"a symbolic link leads out of {as_text(root)}"
     # `real` holds no links now; should one appear on its way, the second look tells.
     content = read(real, MAX_NAMED_BYTES)
     if os.path.realpath(real) != real:

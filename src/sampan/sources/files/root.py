@@ -10,7 +10,7 @@ from sampan.model.codes import MISSING_PATH
 from sampan.model.diagnostic import Diagnostic
 from sampan.model.meta import Origin
 from sampan.sources.files.convert import BROKEN_PATIENCE
-from sampan.sources.files.reader import Signature, Unreadable, signature, walk
+from sampan.sources.files.reader import Signature, Unreadable, as_text, signature, walk
 
 NEVER = float("inf")
 
@@ -44,7 +44,7 @@ class Root:
         return self.path if self.is_folder else os.path.dirname(self.path)
 
     def shown_as(self, path: str) -> str:
-        return self.shown if path == self.path else self.shown.rstrip("/") + path[len(self.path.rstrip("/")) :]
+        return self.shown if path == self.path else self.shown.rstrip("/") + as_text(path[len(self.path.rstrip("/")) :])
 
     def holds(self, path: str) -> bool:
         return path == self.path or (self.is_folder and path.startswith(self.path.rstrip("/") + "/"))

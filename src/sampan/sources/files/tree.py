@@ -11,7 +11,7 @@ from sampan.documents.load import Loaded
 from sampan.model.diagnostic import Diagnostic
 from sampan.sources.files.convert import is_document_name
 from sampan.sources.files.document_file import DocumentFile
-from sampan.sources.files.reader import Signature, real_folders, signature
+from sampan.sources.files.reader import Signature, as_text, real_folders, signature
 from sampan.sources.files.root import NEVER, Identity, Root
 from sampan.sources.source import Records, SourceHealth, under
 
@@ -22,7 +22,7 @@ class Tree:
     """Not for several threads at once: each call is made after the last one returned."""
 
     def __init__(self, paths: Sequence[str], kinds: KindSet, source: str) -> None:
-        self._roots = [Root(os.path.normpath(path), os.path.abspath(path)) for path in dict.fromkeys(paths)]
+        self._roots = [Root(as_text(os.path.normpath(path)), os.path.abspath(path)) for path in dict.fromkeys(paths)]
         self._files: dict[str, DocumentFile] = {}
         self._kinds, self._source = kinds, source
         self._dependents: dict[str, set[str]] = {}
