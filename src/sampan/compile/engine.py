@@ -100,12 +100,21 @@ class _Run:
         for item in self._extra:
             by_type[item.type] = {**by_type[item.type], item.name: item}
         rows = {
-            type_url: self._memo.same_rows(type_url, _accepted(found, self._refused))
+            type_url: self._memo.same_rows(type_url, self._accepted(found))
             for type_url, found in by_type.items()
             if found
         }
         parts = {name: table.parts for name, table in tables.items()}
         return Compiled(self._plan, Table(rows), parts, frozenset(self._replaced))
+
+    def _accepted(self, rows: Rows) -> Rows:
+        """The rows with what stands in for refused ones, which are noted."""
+        refused = {item.version for item in rows.values() if item.version in self._refused} if self._refused else None
+        if not refused:
+            return rows
+        self._replaced |= refused
+        stand_ins = ((name, _stand_in(item, self._refused)) for name, item in rows.items())
+        return {name: item for name, item in stand_ins if item is not None}
 
     def _table(self, application: HttpApplication) -> CompiledTable:
         compiled = compile_table(application, self._hooks, self._memo, self._refused)
@@ -144,12 +153,6 @@ class _Run:
 
 def _by_name(rows: Iterable[Row]) -> Rows:
     return {item.name: item for item in rows}
-
-
-def _accepted(rows: Rows, refused: Refused) -> Rows:
-    if not any(item.version in refused for item in rows.values() if refused):
-        return rows
-    return {name: accepted for name, item in rows.items() if (accepted := _stand_in(item, refused)) is not None}
 
 
 def _stand_in(item: Row, refused: Refused) -> Row | None:

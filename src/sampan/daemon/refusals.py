@@ -13,7 +13,7 @@ from sampan.envoy import types
 from sampan.model import codes
 from sampan.model.diagnostic import Diagnostic, FieldPath
 from sampan.model.meta import Object
-from sampan.model.names import Ref
+from sampan.model.names import CORE, Ref, dns_name
 from sampan.model.plan import Entry, HttpApplication, Plan
 from sampan.model.snapshot import Snapshot
 
@@ -88,9 +88,7 @@ def owners(item: Refusal, plan: Plan | None) -> tuple[tuple[Ref, FieldPath], ...
     if item.type == types.LISTENER:
         return tuple((plan.view.gateway, path) for path in (("spec", "listeners"),))
     if item.type == types.SECRET:
-        parts = item.name.split("/")
-        found = [ref for ref in _secrets(parts) if parts[0] in ("secret", "configmap")]
-        return tuple((ref, ()) for ref in found) or gateway
+        return tuple((ref, ()) for ref in _secrets(item.name)) or gateway
     return gateway
 
 
@@ -111,10 +109,13 @@ def entries(plan: Plan) -> Iterable[Entry]:
                     yield from host.entries
 
 
-def _secrets(parts: list[str]) -> Iterable[Ref]:
-    if len(parts) >= 3:
-        kind = "Secret" if parts[0] == "secret" else "ConfigMap"
-        yield Ref("", kind, parts[1], parts[2])
+def _secrets(name: str) -> Iterable[Ref]:
+    """What a Secret of Envoy's was made of: a certificate, or the authorities of one object or several."""
+    for part in name.split("+"):
+        kind, _, rest = part.partition("/")
+        namespace, _, own = rest.partition("/")
+        if own and kind in ("secret", "configmap"):
+            yield Ref(CORE, "Secret" if kind == "secret" else "ConfigMap", dns_name(namespace), dns_name(own))
 
 
 def diagnostics(refusals: Refusals, plan: Plan | None, snapshot: Snapshot) -> list[Diagnostic]:

@@ -51,6 +51,11 @@ def _escaped(char: str) -> str:
     return "".join(f"~{byte:02x}" for byte in char.encode())
 
 
+def dns_name(text: str) -> str:
+    """The DNS name that became this slot."""
+    return text.replace("_", ".")
+
+
 def resource_name(*slots: str | int) -> str:
     """Fixed slots joined by `/`: `service/default/reviews/8080`. The name is also the one in Envoy's statistics."""
     return "/".join(map(slot, map(str, slots)))

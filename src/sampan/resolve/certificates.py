@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from sampan.documents.kinds.secret import ConfigMap, Secret
 from sampan.model.names import CORE, Ref, resource_name
@@ -18,6 +19,8 @@ CERTIFICATE_KEY = "tls.crt"
 PRIVATE_KEY_KEY = "tls.key"
 AUTHORITIES_KEY = "ca.crt"
 TLS_SECRET = "kubernetes.io/tls"
+LEAST_RSA_BITS = 2048
+CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,9 +80,23 @@ def _checked(ref: Ref, pair: _Pair) -> CertificateFacts:
         return CertificateFacts(fault=f"{ref}: {PRIVATE_KEY_KEY} is not a private key in PEM")
     if _public_bytes(chain[0].public_key()) != _public_bytes(key.public_key()):
         return CertificateFacts(fault=f"{ref}: the private key does not belong to the certificate")
+    if weak := _not_taken(key):
+        return CertificateFacts(fault=f"{ref}: {weak}")
     name = resource_name("secret", ref.namespace, ref.name)
     until = chain[0].not_valid_after_utc.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return CertificateFacts(Certificate(name, pair.chain, pair.key), until=until, names=_dns_names(chain[0]))
+
+
+def _not_taken(key: object) -> str:
+    """Why Envoy would not take a key of this kind (ServerContextImpl and ContextImpl in its source, BoringSSL), or
+    ""."""
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size < LEAST_RSA_BITS:
+        return f"the RSA key has {key.key_size} bits, and Envoy takes {LEAST_RSA_BITS} or more"
+    if isinstance(key, ec.EllipticCurvePrivateKey) and not isinstance(key.curve, CURVES):
+        return f"the key is on the curve {key.curve.name}, and Envoy takes P-256, P-384 and P-521"
+    if not isinstance(key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)):
+        return "Envoy takes keys of RSA, ECDSA and Ed25519 only"
+    return ""
 
 
 def _public_bytes(key: object) -> bytes:

@@ -88,6 +88,15 @@ class Feed:
         names, self.dirty = tuple(sorted(self.dirty)), set()
         return names, self.since
 
+    def one_by_one(self, names: tuple[str, ...], since: int) -> tuple[str, ...]:
+        """The first of the names; the others wait for responses of their own.
+
+        So for secrets: Envoy confirms one that it has refused when it comes a second time, as its hash is not news
+        (SdsApi::onConfigUpdate in its source). Halves would not show which of several was meant.
+        """
+        self.parts[:0] = [((name,), since) for name in names[1:]]
+        return names[:1]
+
     def split(self, refused: Sent) -> None:
         """Both halves of a refused response, to be sent again one by one."""
         names = (*(item.name for item in refused.rows), *refused.removed)

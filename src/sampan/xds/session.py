@@ -226,6 +226,8 @@ class Session:
         if self._round.phase is Phase.UPSTREAM and feed.type not in UPSTREAM_TYPES:
             return None
         names, since = feed.take()
+        if feed.type == SECRET:
+            names = feed.one_by_one(names, since)
         rows, removed = self._contents(feed, names)
         if not rows and not removed and not greeting:
             return None
