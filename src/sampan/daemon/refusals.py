@@ -118,6 +118,23 @@ def _secrets(name: str) -> Iterable[Ref]:
             yield Ref(CORE, "Secret" if kind == "secret" else "ConfigMap", dns_name(namespace), dns_name(own))
 
 
+def listeners(refusals: Refusals, plan: Plan | None) -> dict[str, str]:
+    """Why what the documents say of a listener is not in force, by the listener's name: Envoy refused its row, or a
+    certificate of it."""
+    found: dict[str, str] = {}
+    for item in refusals.by_key.values() if plan is not None else ():
+        for socket in plan.sockets if plan is not None else ():
+            for chain in socket.chains:
+                names = chain.tls.certificates if chain.tls is not None else ()
+                if (item.type == types.LISTENER and item.name == socket.name) or (
+                    item.type == types.SECRET and item.name in names
+                ):
+                    found.update(
+                        (name, f"Envoy does not take it: {item.complaint.strip()}") for name in chain.listeners
+                    )
+    return found
+
+
 def diagnostics(refusals: Refusals, plan: Plan | None, snapshot: Snapshot) -> list[Diagnostic]:
     """One for each object at fault; refusals whose object is gone say nothing."""
     result = []

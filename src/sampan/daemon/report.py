@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from sampan.daemon.fleet import Doors
 from sampan.model import codes
@@ -35,10 +36,14 @@ def shut_doors(plans: Mapping[View, Plan], doors: Doors, snapshot: Snapshot) -> 
 
 
 def with_proxies(
-    statuses: Mapping[Ref, Status], plans: Mapping[View, Plan], doors: Doors, in_step: frozenset[str]
+    statuses: Mapping[Ref, Status],
+    plans: Mapping[View, Plan],
+    doors: Doors,
+    in_step: frozenset[str],
+    refused: Mapping[View, Mapping[str, str]] = MappingProxyType({}),
 ) -> Mapping[Ref, Status]:
     """The statuses, with Gateways `Programmed` only when their proxy (`in_step` names those) has confirmed everything
-    and only for listeners whose port is open."""
+    and only for listeners whose port is open. `refused` are Envoy's words, by listener."""
     changed: dict[Ref, Status] = {}
     for view, plan in plans.items():
         status = statuses.get(view.gateway)
@@ -50,8 +55,9 @@ def with_proxies(
             if said := doors.why(view, socket):
                 found = elsewhere if doors.elsewhere(view, socket) else taken
                 found.update((name, said) for name in _names(socket.chains))
-        if view.proxy not in in_step or taken or elsewhere:
-            changed[view.gateway] = _overlaid(status, view.proxy in in_step, taken, elsewhere)
+        bad = refused.get(view, {})
+        if view.proxy not in in_step or taken or elsewhere or bad:
+            changed[view.gateway] = _overlaid(status, view.proxy in in_step, taken, elsewhere, bad)
     return {**statuses, **changed} if changed else statuses
 
 
@@ -59,19 +65,27 @@ def _names(chains: Iterable[Chain]) -> Iterable[str]:
     return (name for chain in chains for name in chain.listeners)
 
 
-def _overlaid(status: Status, in_step: bool, taken: Mapping[str, str], elsewhere: Mapping[str, str]) -> Status:
-    """`taken` and `elsewhere` say why, by listener: its port is taken, or this machine does not have its address. The
-    latter is about the Gateway's addresses and leaves what is said of the listeners' ports."""
+def _overlaid(
+    status: Status,
+    in_step: bool,
+    taken: Mapping[str, str],
+    elsewhere: Mapping[str, str],
+    refused: Mapping[str, str],
+) -> Status:
+    """`taken`, `elsewhere` and `refused` say why, by listener: its port is taken, this machine does not have its
+    address, or Envoy refused it. The second is about the Gateway's addresses, the third about what was compiled: both
+    leave what is said of the listeners' ports."""
     conditions = status.conditions
     if taken:
         conditions = _with(conditions, Condition("Accepted", "True", "ListenersNotValid", _words(taken)))
-    if all(item.name in taken or item.name in elsewhere for item in status.listeners):
-        words = _words({**taken, **elsewhere})
-        conditions = _with(conditions, Condition("Programmed", "False", "AddressNotUsable", words))
+    silent = {**refused, **taken, **elsewhere}
+    if silent and all(item.name in silent for item in status.listeners):
+        reason = "AddressNotUsable" if taken or elsewhere else "Invalid"
+        conditions = _with(conditions, Condition("Programmed", "False", reason, _words(silent)))
     if not in_step:
         conditions = _with(conditions, PENDING)
     listeners = tuple(
-        _listener(item, in_step, taken.get(item.name, ""), elsewhere.get(item.name, "")) for item in status.listeners
+        _listener(item, in_step, taken.get(item.name, ""), silent.get(item.name, "")) for item in status.listeners
     )
     return replace(status, conditions=conditions, listeners=listeners)
 
@@ -80,12 +94,12 @@ def _words(reasons: Mapping[str, str]) -> str:
     return "; ".join(sorted(set(reasons.values())))
 
 
-def _listener(item: ListenerStatus, in_step: bool, taken: str, elsewhere: str) -> ListenerStatus:
+def _listener(item: ListenerStatus, in_step: bool, taken: str, silent: str) -> ListenerStatus:
     conditions = item.conditions
     if taken:
         conditions = _with(conditions, Condition("Accepted", "False", "PortUnavailable", taken))
-    if taken or elsewhere:
-        conditions = _with(conditions, Condition("Programmed", "False", "Invalid", taken or elsewhere))
+    if silent:
+        conditions = _with(conditions, Condition("Programmed", "False", "Invalid", silent))
     elif not in_step:
         conditions = _with(conditions, PENDING)
     return replace(item, conditions=conditions)

@@ -56,7 +56,18 @@ class Overview:
     def statuses(self) -> Mapping[Ref, Status]:
         resolution = self.pipeline.world.resolution
         statuses = {self._class.ref: self._class_status, **resolution.statuses}
-        return with_proxies(statuses, resolution.plans, self.pipeline.doors, self.in_step())
+        return with_proxies(statuses, resolution.plans, self.pipeline.doors, self.in_step(), self._refused_listeners())
+
+    def _refused_listeners(self) -> Mapping[View, Mapping[str, str]]:
+        if self.publisher is None:
+            return {}
+        from sampan.daemon.refusals import listeners
+
+        return {
+            view: found
+            for view, state in self.publisher.publications.items()
+            if state.refusals.by_key and (found := listeners(state.refusals, state.plan))
+        }
 
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """All of them, each at its line, in the order of the files."""
