@@ -17,6 +17,9 @@ DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 0x0, 0x1, 0x3, 0x4, 0x6, 0x7
 END_STREAM, ACK, END_HEADERS = 0x1, 0x1, 0x4
 PADDED, PRIORITY = 0x8, 0x20
 LARGEST_WINDOW = 2**31 - 1
+MAX_CONCURRENT_STREAMS = 3  # the setting's number (RFC 9113, 6.5.2)
+# What the RFC recommends as the least that a server allows; held to until the server's own figure is here.
+STREAMS_BEFORE_SETTINGS = 100
 # SETTINGS_HEADER_TABLE_SIZE 0, SETTINGS_ENABLE_PUSH 0, SETTINGS_INITIAL_WINDOW_SIZE as large as it gets
 _SETTINGS = b"".join(
     name.to_bytes(2, "big") + value.to_bytes(4, "big") for name, value in ((1, 0), (2, 0), (4, LARGEST_WINDOW))
@@ -59,6 +62,7 @@ class Connection(asyncio.Protocol):
         self.next_stream = 1
         self.usable = True
         self.unsent: list[tuple[float, bytes]] = []
+        self.most_streams = STREAMS_BEFORE_SETTINGS
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -67,6 +71,10 @@ class Connection(asyncio.Protocol):
         for due, block in self.unsent:
             self.send(due, block)
         self.unsent.clear()
+
+    def full(self) -> bool:
+        """Whether one more stream would be more than the server allows: it may close all (RFC 9113, 5.1.2)."""
+        return len(self.streams) + len(self.unsent) >= self.most_streams
 
     def send(self, due: float, block: bytes) -> None:
         if self.transport is None:
@@ -103,6 +111,7 @@ class Connection(asyncio.Protocol):
         elif kind == RST_STREAM:
             self._lose(stream, f"RST_STREAM with error {int.from_bytes(payload, 'big')}")
         elif kind == SETTINGS and not flags & ACK:
+            self._settings(payload)
             self.transport.write(frame(SETTINGS, ACK, 0, b""))
         elif kind == PING and not flags & ACK:
             self.transport.write(frame(PING, ACK, 0, payload))
@@ -111,6 +120,11 @@ class Connection(asyncio.Protocol):
             last = int.from_bytes(payload[:4], "big") & LARGEST_WINDOW
             for refused in [number for number in self.streams if number > last]:
                 self._lose(refused, f"GOAWAY with error {int.from_bytes(payload[4:8], 'big')} before this stream")
+
+    def _settings(self, payload: bytes) -> None:
+        for place in range(0, len(payload), 6):
+            if int.from_bytes(payload[place : place + 2], "big") == MAX_CONCURRENT_STREAMS:
+                self.most_streams = int.from_bytes(payload[place + 2 : place + 6], "big")
 
     def _headers(self, flags: int, stream: int, payload: bytes) -> None:
         found = self.streams.get(stream)
@@ -178,6 +192,8 @@ class Http2:
         self._turn = (self._turn + 1) % self.width
         while len(self._ring) <= self._turn:
             self._ring.append(self._connect())
+        if self._ring[self._turn].full():  # after a stall of the machine: it ends with the streams that it has
+            self._ring[self._turn].usable = False
         if not self._ring[self._turn].usable:
             self._ring[self._turn] = self._connect()
         self._ring[self._turn].send(due, next(self._blocks))
