@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ..daemon.conftest import folder, one, sampan, two
+from ..daemon.conftest import folder, one, sampan, sampan_with_raw_route, two
 
-__all__ = ["folder", "one", "sampan", "two"]
+__all__ = ["folder", "one", "sampan", "sampan_with_raw_route", "two"]

@@ -14,7 +14,7 @@ from sampan.compile.memo import Memo
 from sampan.compile.routes import Part, trial
 from sampan.compile.settings import Settings
 from sampan.daemon.isolation import Suspect, culprits
-from sampan.daemon.refusals import PASSING, Refusal, Refusals
+from sampan.daemon.refusals import PASSING, Refusal, Refusals, plainly
 from sampan.envoy import types
 from sampan.envoy.static import trial_bootstrap
 from sampan.envoy.table import Row, Rows, Table
@@ -166,7 +166,8 @@ class Publisher:
             verdict = good.get((event.type, name))
             stand_in = verdict.good.body if verdict is not None and verdict.good is not None else None
             passing = event.type == types.LISTENER and any(words in event.reason for words in PASSING)
-            yield Refusal(version, event.type, name, event.reason, None if passing else stand_in, self._now(), passing)
+            words = plainly(event.reason)
+            yield Refusal(version, event.type, name, words, None if passing else stand_in, self._now(), passing)
 
     async def search(self) -> bool:
         """Finds the routes at fault in every routing table refused since the last call. Says whether there were any:
@@ -195,11 +196,11 @@ class Publisher:
         if not found:
             # No part by itself: the table as a whole. What the proxy has of it stays.
             good = _good_row(self._control, state, name)
-            return [Refusal(version, types.ROUTE, name, complaint, good, self._now())]
+            return [Refusal(version, types.ROUTE, name, plainly(complaint), good, self._now())]
         stand_ins = _last_good(parts, state.good.get(name, ()))
         by_key = {part.key: part for part in parts}
         return [
-            Refusal(key, types.ROUTE, by_key[key].name, said, stand_ins.get(key), self._now())
+            Refusal(key, types.ROUTE, by_key[key].name, plainly(said), stand_ins.get(key), self._now())
             for key, said in found.items()
         ]
 

@@ -5,6 +5,7 @@ Compiling asks by key (the hash of a part's bytes, a row's version); people ask 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -19,6 +20,10 @@ from sampan.model.snapshot import Snapshot
 
 # A port that another process holds, or that this user may not open, is no mistake of the documents: it may come free.
 PASSING = ("cannot bind", "Address already in use", "Permission denied", "cannot listen")
+
+# How protobuf begins a message in text; its random ending keeps people from parsing it.
+_DUMP = re.compile(r"goo\.gle/debug\w*\s.*?(?=: Proto constraint|\Z)", re.DOTALL)
+_LONGEST = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,12 @@ class Refusal:
     stand_in: bytes | None = field(default=None, repr=False)
     since: str = ""
     passing: bool = False
+
+
+def plainly(complaint: str) -> str:
+    """Envoy's words without the whole message, which it prints before a broken constraint: nobody reads that, and what
+    a policy put into it should not get into a status."""
+    return _DUMP.sub("", complaint).lstrip(" :").strip()[:_LONGEST]
 
 
 NOTHING: Mapping[str, bytes | None] = MappingProxyType({})

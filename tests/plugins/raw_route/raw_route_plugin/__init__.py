@@ -1,4 +1,4 @@
-"""A policy from outside, for tests: puts a regular expression into a route that only Envoy can judge."""
+"""A policy from outside, for tests: puts into Envoy's messages what only Envoy can judge."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ POLICY = PolicyKind(
     spec=RawRoute,
     settings=RawRouteSettings,
     shipped=RawRouteSettings.model_construct(),
-    levels=frozenset({Level.ROUTE, Level.RULE}),
+    levels=frozenset({Level.GATEWAY, Level.ROUTE, Level.RULE, Level.SERVICE}),
     compiler="raw_route_plugin.envoy",
 )

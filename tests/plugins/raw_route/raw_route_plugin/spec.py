@@ -11,6 +11,10 @@ class RawRouteSettings(Ruled):
 
     path_regex: str | None = None
     """A pattern whose matches in the path are replaced: `(` is one that Envoy refuses, naming nothing."""
+    ejected_percent: int | None = None
+    """For an upstream: Envoy refuses more than 100."""
+    stat_prefix: str | None = None
+    """For a way in: Envoy refuses ""."""
     operation: str | None = None
     """A word without effect, to make another version of a route."""
 
