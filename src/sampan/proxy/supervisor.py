@@ -176,8 +176,9 @@ class Supervisor:
 
     def control_gone(self) -> None:
         self._control.hangs_up()
-        # An Envoy that is still waiting for its configuration would wait in vain.
-        if any(run.state == "starting" for run in self._house.runs.values()):
+        # An Envoy that is being started, or still waits for its configuration, would wait in vain.
+        runs = [keeper.current for keeper in self._keepers.values()] + list(self._house.runs.values())
+        if any(run is None or run.state == "starting" for run in runs):
             self._tasks.create_task(self._replay_if_alone())
 
     def end(self) -> None:
