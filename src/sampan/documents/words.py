@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sampan.documents.kinds.scalars import WORDS
+from sampan.documents.kinds.scalars import DURATION_PATTERN, HOSTNAME_PATTERN, WORDS, duration_text, matches
 from sampan.documents.kinds.shape import Mistake, Path
 from sampan.model.codes import (
     BAD_VALUE,
@@ -120,6 +121,8 @@ def _wrong_type(path: Path, expected: str, value: object, secret: bool) -> Mista
     elif expected in ("a whole number", "true or false") and isinstance(value, str) and not secret:
         plain = value.isdigit() if expected == "a whole number" else value in ("true", "false")
         hint = f"write {value} without quotes" if plain else ""
+    elif expected.startswith("a duration") and isinstance(value, int) and not isinstance(value, bool):
+        hint = f"write '{value}s' for seconds or '{value}ms' for milliseconds"
     elif expected == "a list" and isinstance(value, dict):
         hint = "start each item with '- '"
     return Mistake(f"expected {expected}, found {found_words(value)}", path, hint, WRONG_TYPE)
@@ -140,6 +143,8 @@ def _bad_length(path: Path, kind: str, value: object, context: Mapping[str, Any]
 def _bad_value(kind: str, word: str, value: object, context: Mapping[str, Any], path: Path) -> tuple[str, Path, str]:
     if kind == "string_pattern_mismatch":
         rule = WORDS.get(context["pattern"], "")
+        if context["pattern"] in _MORE_HINTS:
+            return f"{word} is not allowed: {rule}", path, _MORE_HINTS[context["pattern"]](str(value))
         lower = isinstance(value, str) and value.lower() != value and rule.startswith(("lower-case", "a lower-case"))
         return f"{word} is not allowed: {rule}", path, f"write '{str(value).lower()}'" if lower else ""
     if kind in ("string_too_short", "string_too_long"):
@@ -153,10 +158,30 @@ def _bad_value(kind: str, word: str, value: object, context: Mapping[str, Any], 
         return f"{word} is not one of {', '.join(allowed)}", path, hint
     if kind in _BOUNDS:
         key, phrase = _BOUNDS[kind]
-        return f"{word} is out of range: {phrase} {context[key]}", path, ""
+        # The only texts that have bounds are durations, which are compared in milliseconds.
+        bound = duration_text(context[key]) if isinstance(value, str) else context[key]
+        return f"{word} is out of range: {phrase} {bound}", path, ""
     if kind == "base64":
         return "not base64", path, "values under 'data' are base64; plain text goes under 'stringData'"
     return f"{word} is not allowed", path, ""
+
+
+def _duration_hint(text: str) -> str:
+    if re.search(r"[.,][0-9]", text):
+        return "whole numbers only: '1500ms' instead of '1.5s'"
+    if re.search(r"[0-9]{6}", text):
+        return "a number has at most five digits: use a larger unit"
+    return "the units are h, m, s and ms"
+
+
+def _hostname_hint(text: str) -> str:
+    if text == "*":
+        return "leave it out: without a host name every host is meant"
+    host = re.sub(r"^[a-z]+://|[:/].*", "", text.lower())
+    return f"write '{host}'" if host != text and matches(HOSTNAME_PATTERN, host) else ""
+
+
+_MORE_HINTS = {DURATION_PATTERN: _duration_hint, HOSTNAME_PATTERN: _hostname_hint}
 
 
 def fields_at(spec: type[BaseModel], path: Path) -> list[str]:

@@ -92,13 +92,21 @@ _HINTS: tuple[tuple[str, str], ...] = (
         "undefined alias",
         "'*' starts an alias in YAML: put the text in quotes, or define the anchor with '&' in this document",
     ),
+    ("tab character that violates indentation", "YAML is indented by spaces"),
+    ("did not find expected node content", "a value is missing, or a bracket or brace is not closed"),
     ("did not find expected alphabetic", "'*' and '&' start an alias or anchor in YAML: put the text in quotes"),
     ("unknown escape character", "use single quotes, in which a backslash is a backslash"),
     ("expected a single document", "separate documents by a line '---'"),
 )
 
 
+_CONFLICT = re.compile(r"^(?:<{7} |>{7} |={7}$)", re.MULTILINE)  # as git leaves it
+
+
 def _syntax_mistake(text: str, error: MarkedYAMLError) -> TextError:
+    if conflict := _CONFLICT.search(text):
+        line = text.count("\n", 0, conflict.start()) + 1
+        return TextError(SYNTAX, "a merge conflict that is not resolved", line, 1, "choose one of the two versions")
     problem = error.problem or error.context or "not YAML"
     mark = error.problem_mark or error.context_mark
     if "end of stream" in problem or "document separator" in problem:
@@ -162,7 +170,8 @@ def scalar(text: str) -> str | int | float | bool | None:
 def key_text(node: Node) -> str:
     """A key as text, whatever it looks like: `on`, `1` and `true` are names here, as in JSON."""
     if not isinstance(node, ScalarNode):
-        raise _at(node, SYNTAX, "a key is a piece of text, not a list or an object", "")
+        hint = "put text that starts with '{' or '[' in quotes; '{{ … }}' of a template has to be filled in first"
+        raise _at(node, SYNTAX, "a key is a piece of text, not a list or an object", hint)
     return str(node.value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -90,6 +91,8 @@ def _too_large(size: int, limit: int) -> Unreadable:
 
 
 def _hint(error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return "it is a symbolic link that leads to itself: remove it, or let it lead to a file"
     return "let the user that runs Sampan read it (chmod)" if isinstance(error, PermissionError) else ""
 
 
