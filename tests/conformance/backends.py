@@ -172,9 +172,11 @@ class Backends:
     # ---- TCP
 
     def tcp(self, name: str, tls: ssl.SSLContext | None = None) -> int:
-        """Greets with `NAME\\n`, then gives back every line."""
+        """Greets with `NAME\\n`, then gives back every line. `seen` are the connections: backend, tls."""
+        seen = self.seen[name] = []
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            seen.append({"backend": name, **_tls(writer)})
             with suppress(OSError):
                 writer.write(f"{name}\n".encode())
                 while line := await reader.readline():
@@ -209,11 +211,16 @@ def _record(name: str, head: Head, writer: asyncio.StreamWriter) -> dict[str, An
         lists.setdefault(key, []).append(value)
     record: dict[str, Any] = {"backend": name, "method": method, "path": path, "protocol": protocol, "headers": lists}
     record["host"] = lists.get("host", [""])[0]
-    if (tls := writer.get_extra_info("ssl_object")) is not None:
-        shown = tls.getpeercert(binary_form=True)
-        client = ssl.DER_cert_to_PEM_cert(shown) if shown else ""
-        record["tls"] = {"sni": getattr(tls, "asked_name", None), "client": client}
-    return record
+    return {**record, **_tls(writer)}
+
+
+def _tls(writer: asyncio.StreamWriter) -> dict[str, dict[str, str | None]]:
+    """`tls` of a connection: the name asked for and the client's certificate; nothing if it has none."""
+    if (tls := writer.get_extra_info("ssl_object")) is None:
+        return {}
+    shown = tls.getpeercert(binary_form=True)
+    client = ssl.DER_cert_to_PEM_cert(shown) if shown else ""
+    return {"tls": {"sni": getattr(tls, "asked_name", None), "client": client}}
 
 
 def _query(path: str) -> dict[str, str]:

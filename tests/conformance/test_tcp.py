@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import pytest
 
+from .greetings import greeting
 from .marks import case
 from .settled import TAKEN, WHOLE, Listener, settled, until_listeners, until_refused
 from .shares import assert_shares
@@ -46,15 +46,8 @@ class Tcp:
         return found
 
     def greeting(self, number: int = 0) -> str:
-        """The service that greeted at a listener and gave a line back; "" if the connection was closed without."""
-        try:
-            with socket.create_connection(("127.0.0.1", self.ports[number]), timeout=5) as connection:
-                lines = connection.makefile()
-                name = lines.readline().strip()
-                connection.sendall(b"and back\n")
-                return name.removeprefix(f"{self.namespace}-") if lines.readline() == "and back\n" else ""
-        except OSError:
-            return ""
+        """The service that greeted at a listener and gave lines back; "" if the connection was closed without."""
+        return greeting(self.ports[number]).removeprefix(f"{self.namespace}-")
 
     def expect(self, wanted: str, number: int = 0) -> None:
         until(lambda: all(self.greeting(number) == wanted for _ in range(3)), lambda: (wanted, self.greeting(number)))

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from .certificates import authority, client_context, server_context, tls_secret
+from .greetings import greeting
 from .marks import case, void
 from .settled import TAKEN, WHOLE, Listener, settled, until_listeners, until_refused
 from .test_http_references import ROUTES
-from .world import Document, Wanted, World, free_port, gateway, grant, http_listener, route, service
+from .world import STEADY, Document, Wanted, World, free_port, gateway, grant, http_listener, route, service, until
 
 pytestmark = pytest.mark.envoy
 
@@ -19,7 +20,8 @@ TAKES_NONE_YET = Listener(0, ["TLSRoute"], [("Accepted", "True", "Accepted")])
 
 
 class Tls:
-    """A namespace with the TLS services `a` and `b` (for every name used here), and `plain`, which has none."""
+    """A namespace with the HTTPS services `a` and `b` (for every name used here), and two that speak first over TCP:
+    `secure` with TLS, `plain` without."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -31,7 +33,9 @@ class Tls:
         for name in ("a", "b"):
             port = world.backends.http(self.backend(name), server_context(pair))
             self.basis += service(self.namespace, name, port, number=443)
-        self.basis += service(self.namespace, "plain", world.backends.http(self.backend("plain")), number=3000)
+        secure = world.backends.tcp(self.backend("secure"), server_context(pair))
+        self.basis += service(self.namespace, "secure", secure, number=8443)
+        self.basis += service(self.namespace, "plain", world.backends.tcp(self.backend("plain")), number=3000)
         self.basis.append(tls_secret(self.namespace, "certificate", authority().leaf("tls.example.com")))
 
     def backend(self, name: str) -> str:
@@ -52,9 +56,22 @@ class Tls:
         return route("TLSRoute", self.namespace, name, [{"name": gateway_name, **parent}], rules, hostnames=hosts)
 
     def expect(self, wanted: str, port: int, host: str) -> None:
-        """That service answers over TLS with a certificate for the name; behind a passthrough it sees the name too."""
+        """That service answers over HTTPS with a certificate for the name, and sees the name."""
         answer = self.world.until_backend(self.backend(wanted), port, host=host, tls=client_context(authority()))
-        assert answer.body.get("tls", {}).get("sni") == (None if wanted == "plain" else host)
+        assert answer.body["tls"]["sni"] == host
+
+    def greets(self, wanted: str, port: int, host: str) -> None:
+        """That service speaks first, over TLS with a certificate for the name. `secure` ends TLS itself and sees the
+        name; for `plain` the gateway did."""
+        backend = self.backend(wanted)
+
+        def greeted() -> list[str]:
+            return [greeting(port, client_context(authority()), host) for _ in range(STEADY)]
+
+        until(lambda: set(greeted()) == {backend}, lambda: (backend, greeted()))
+        seen = self.world.backends.seen[backend][-1]
+        assert seen.get("tls", {}).get("sni") == (host if wanted == "secure" else None)
+        assert ("tls" in seen) == (wanted == "secure")
 
     def refused(self, port: int, name: str) -> None:
         """A connection that asks for the name is taken, and closed or reset before TLS begins, without an alert."""
@@ -90,9 +107,10 @@ def tls(world: World) -> Iterator[Tls]:
 def test_a_route_by_name(tls: Tls) -> None:
     port = free_port()
     tls.apply(
-        gateway(tls.namespace, "pass", passing(port, host=WILD)), tls.route("pass", ["abc.example.com"], {"name": "a"})
+        gateway(tls.namespace, "pass", passing(port, host=WILD)),
+        tls.route("pass", ["abc.example.com"], {"name": "secure", "port": 8443}),
     )
-    tls.expect("a", port, "abc.example.com")
+    tls.greets("secure", port, "abc.example.com")
 
 
 @case("TLSRouteTerminateSimpleSameNamespace")
@@ -102,7 +120,7 @@ def test_tls_ends_at_the_gateway(tls: Tls) -> None:
         gateway(tls.namespace, "end", ending(port, "tls.example.com")),
         tls.route("end", ["tls.example.com"], {"name": "plain", "port": 3000}),
     )
-    tls.expect("plain", port, "tls.example.com")
+    tls.greets("plain", port, "tls.example.com")
 
 
 @case("TLSRouteMixedTerminationSameNamespace")
@@ -111,13 +129,13 @@ def test_both_on_one_port(tls: Tls) -> None:
     listeners = (ending(port, "tls.example.com"), passing(port, "passthrough", "abc.example.com"))
     tls.apply(
         gateway(tls.namespace, "both", *listeners),
-        tls.route("both", ["abc.example.com"], {"name": "a"}, "through"),
+        tls.route("both", ["abc.example.com"], {"name": "secure", "port": 8443}, "through"),
         tls.route("both", ["tls.example.com"], {"name": "plain", "port": 3000}, "ended"),
     )
     one = Listener(1, ["TLSRoute"], [("Accepted", "True", "Accepted")])
     until_listeners(tls.world, tls.namespace, "both", {"terminate": one, "passthrough": one})
-    tls.expect("plain", port, "tls.example.com")
-    tls.expect("a", port, "abc.example.com")
+    tls.greets("plain", port, "tls.example.com")
+    tls.greets("secure", port, "abc.example.com")
 
 
 @case("TLSRouteHostnameIntersection")
