@@ -15,7 +15,14 @@ from sampan.model.codes import (
 )
 from sampan.model.names import CORE, Ref
 from sampan.model.plan import Certificate, TrustBundle
-from sampan.resolve.certificates import certificate_facts, is_trust_kind, trust_facts
+from sampan.resolve.certificates import (
+    AUTHORITIES_KEY,
+    CERTIFICATE_KEY,
+    PRIVATE_KEY_KEY,
+    certificate_facts,
+    is_trust_kind,
+    trust_facts,
+)
 from sampan.resolve.grants import may_refer
 from sampan.resolve.hints import other_names
 from sampan.resolve.units import Reader
@@ -45,7 +52,8 @@ def certificate_at(reader: Reader, owner: Ref, to: Ref) -> Followed[Certificate]
         return Followed(facts.certificate)
     if reader.get(to) is None:
         return Followed(fault="content", reason=facts.fault, hint=reader.use(other_names, to))
-    return Followed(fault="content", reason=facts.fault, code=BAD_CERTIFICATE)
+    hint = f"'{CERTIFICATE_KEY}' holds the certificate and its chain, '{PRIVATE_KEY_KEY}' its own key without a password"
+    return Followed(fault="content", reason=facts.fault, hint=hint, code=BAD_CERTIFICATE)
 
 
 def authorities_at(reader: Reader, owner: Ref, to: Ref) -> Followed[TrustBundle]:
@@ -59,7 +67,8 @@ def authorities_at(reader: Reader, owner: Ref, to: Ref) -> Followed[TrustBundle]
         return Followed(facts.bundle)
     if reader.get(to) is None:
         return Followed(fault="content", reason=facts.fault, hint=reader.use(other_names, to))
-    return Followed(fault="content", reason=facts.fault, code=BAD_AUTHORITIES)
+    hint = f"put the authorities' certificates in PEM under '{AUTHORITIES_KEY}'"
+    return Followed(fault="content", reason=facts.fault, hint=hint, code=BAD_AUTHORITIES)
 
 
 def _wrong_kind(to: Ref, hint: str) -> Followed[T]:
