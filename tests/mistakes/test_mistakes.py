@@ -120,13 +120,13 @@ def test_a_folder_that_vanishes_and_returns(sampan: Sampan, one: Echo) -> None:
 
 
 @pytest.mark.envoy
-def test_three_hundred_quick_edits(sampan: Sampan, one: Echo, two: Echo) -> None:
+def test_a_thousand_quick_edits(sampan: Sampan, one: Echo, two: Echo) -> None:
     sampan.write("basis.yaml", joined(gateway(sampan.port), backend("one", one.port), backend("two", two.port)))
     sampan.write("route.yaml", route("good", {"one": 1}))
     sampan.start()
     sampan.until_answer("one")
     with sampan.load() as seen:
-        for number in range(300):
+        for number in range(500):
             sampan.write("route.yaml", route("good", {"one" if number % 2 else "two": 1}, path=f"/{number % 3}"))
             sampan.write("kept.yaml", route("kept", {"one": 1}))
         sampan.write("route.yaml", route("good", {"two": 1}, path="/final"))

@@ -95,7 +95,7 @@ class Overview:
         """The newest stream of each proxy, by name."""
         if self.control is None:
             return {}
-        return {node.scope: node for node in sorted(self.control.nodes(), key=lambda node: node.since)}
+        return {node.scope: node for node in sorted(self.control.nodes(), key=lambda node: node.stream)}
 
     def in_step(self) -> frozenset[str]:
         return frozenset(name for name, node in self.nodes().items() if node.in_step)
