@@ -150,6 +150,7 @@ def test_garbage_on_the_sockets_harms_nothing(sampan: Sampan, one: Echo) -> None
     sampan.write("all.yaml", joined(gateway(sampan.port), backend("one", one.port), route("a", {"one": 1})))
     sampan.start()
     sampan.until_answer("one")
+    sampan.until_ready()  # the API opens after the first proxies are served
     garbage = (
         b"\x00\xff" * 100 + b"\n",
         b"{}\n[1]\n",

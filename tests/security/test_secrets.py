@@ -131,6 +131,7 @@ def test_sockets_are_open_to_their_user_alone(sampan: Sampan, one: Echo) -> None
     finally:
         os.umask(mask)
     sampan.until_answer("one")
+    sampan.until_ready()  # the API opens after the first proxies are served
     sockets = [path for path in sampan.folder.rglob("*") if stat.S_ISSOCK(path.lstat().st_mode)]
     assert len(sockets) >= 4  # the API, the supervisor, xDS, Envoy's admin
     for path in sockets:

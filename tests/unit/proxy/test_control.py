@@ -22,7 +22,7 @@ def test_a_desired_set_is_read(tmp_path: Path) -> None:
         ("..", {}, "name"),
         ("a~b", {}, "without ~"),
         ("a\nb", {}, "printable"),
-        ("x" * 251, {}, "250 bytes"),
+        ("x" * 318, {}, "317 bytes"),
         ("shop", {"bootstrap": None}, "absolute path"),
         ("shop", {"bootstrap": "relative.json"}, "absolute path"),
         ("shop", {"bootstrap": "/nowhere/at/all"}, "no bootstrap at"),
