@@ -159,8 +159,7 @@ def diagnostics(refusals: Refusals, plan: Plan | None, snapshot: Snapshot) -> li
 
 def _said(item: Refusal, owner: Object, path: FieldPath) -> Diagnostic:
     code = codes.PORT_NOT_OPEN if item.passing else codes.REFUSED
-    what = types.word(item.type) if item.type != types.ROUTE else "route"
-    reason = f"Envoy does not take the {what} {item.name}: {item.complaint.strip()}"
+    reason = f"Envoy does not take the {types.word(item.type)} {item.name}: {item.complaint.strip()}"
     if item.passing:
         hint = "free the port, or change it; it is tried again every few seconds"
     elif item.stand_in is not None:

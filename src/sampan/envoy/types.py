@@ -24,12 +24,12 @@ CHILD: Final[Mapping[str, str]] = {CLUSTER: ENDPOINT, LISTENER: ROUTE}
 
 WORD: Final[Mapping[str, str]] = {
     CLUSTER: "cluster",
-    ENDPOINT: "endpoints",
+    ENDPOINT: "endpoint",
     SECRET: "secret",
     LISTENER: "listener",
-    ROUTE: "routes",
+    ROUTE: "route",
 }
-"""The type in one word, for messages and tables."""
+"""One resource of the type, in one word."""
 
 
 def word(type_url: str) -> str:

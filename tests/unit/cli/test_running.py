@@ -216,8 +216,8 @@ PROXY = {
     ("change", "word"),
     [
         ({}, "in sync"),
-        ({"types": {"routes": {"sent": "b", "confirmed": "a", "in_sync": False}}}, "behind"),
-        ({"refused": [{"type": "routes", "names": ["shop"], "error": "bad\nregex", "since": None}]}, "refused"),
+        ({"types": {"route": {"sent": "b", "confirmed": "a", "in_sync": False}}}, "behind"),
+        ({"refused": [{"type": "route", "names": ["shop"], "error": "bad\nregex", "since": None}]}, "refused"),
         ({"connected": False}, "away"),
     ],
 )
@@ -226,7 +226,7 @@ def test_proxies_say_in_a_word_how_they_are(sampan: Run, fake_api: Any, change: 
     result = sampan("proxies")
     assert word in result.stdout.splitlines()[1]
     if "refused" in change:
-        assert "refused: default/shop: routes shop" in result.stdout
+        assert "refused: default/shop: route shop" in result.stdout
         assert r"bad\nregex" in result.stdout
     assert json.loads(sampan("proxies", "-o", "json").stdout) == {"items": [{**PROXY, **change}]}
 

@@ -102,7 +102,7 @@ class Model:
         for resource in message.resources:
             parsed = protos.route.RouteConfiguration.FromString(resource.resource.value)
             targets = frozenset(route.route.cluster for host in parsed.virtual_hosts for route in host.routes)
-            assert targets <= {*self.clusters, *self.refused}, "routes before their clusters"
+            assert targets <= {*self.clusters, *self.refused}, "route before their clusters"
             if resource.name in self.listeners:
                 self.routes[resource.name] = (resource.version, targets)
         return "", []

@@ -18,7 +18,7 @@ def test_a_cold_start_follows_what_the_proxy_asks_for() -> None:
     play.ack(CLUSTER)
     assert play.sent() == []
     play.ask(ENDPOINT, "a")
-    assert play.sent() == ["endpoints a"]
+    assert play.sent() == ["endpoint a"]
     play.ack(ENDPOINT)
     assert play.sent() == []
     assert play.session.settled == 0  # the listeners were not even asked for
@@ -26,7 +26,7 @@ def test_a_cold_start_follows_what_the_proxy_asks_for() -> None:
     assert play.sent() == ["listener l"]
     play.ask(ROUTE, "l")
     play.ack(LISTENER)
-    assert play.sent() == ["routes l"]
+    assert play.sent() == ["route l"]
     assert play.session.settled < revision
     play.ack(ROUTE)
     assert play.sent() == []
@@ -41,16 +41,16 @@ def test_a_route_waits_for_its_new_cluster_and_the_old_cluster_goes_last() -> No
     play.ack(CLUSTER)
     assert play.sent() == []
     play.ask(ENDPOINT, "b")
-    assert play.sent() == ["endpoints b"]
+    assert play.sent() == ["endpoint b"]
     play.ack(ENDPOINT)
-    assert play.sent() == ["routes l"]
+    assert play.sent() == ["route l"]
     assert play.session.settled == 1
     play.ack(ROUTE)
     assert play.sent() == []
     assert play.session.settled == 2
     assert play.session.wake_at() == play.now + 1.0
     play.now += 1.0
-    assert play.sent() == ["cluster -a", "endpoints -a"]
+    assert play.sent() == ["cluster -a", "endpoint -a"]
     assert play.session.settled == 2
     play.ack(CLUSTER, ENDPOINT)
     assert play.session.wake_at() is None
@@ -60,7 +60,7 @@ def test_a_changed_cluster_gets_its_endpoints_again_after_it() -> None:
     play = Play()
     play.start(*BASE)
     play.publish([cluster("a", 7)])
-    assert play.sent() == ["cluster a", "endpoints a"]
+    assert play.sent() == ["cluster a", "endpoint a"]
     play.ack(CLUSTER, ENDPOINT)
     assert play.sent() == []
     assert play.session.settled == 2
@@ -70,13 +70,13 @@ def test_endpoints_on_their_way_do_not_count_for_a_cluster_that_changed_behind_t
     play = Play()
     play.start(*BASE)
     play.publish_endpoints(endpoints("a", 81))
-    assert play.sent() == ["endpoints a"]
+    assert play.sent() == ["endpoint a"]
     play.publish([cluster("a", 7), routes("l", "a", "a")])
     assert play.sent() == ["cluster a"]
     play.ack(CLUSTER, ENDPOINT)
-    assert play.sent() == ["endpoints a"]
+    assert play.sent() == ["endpoint a"]
     play.ack(ENDPOINT)
-    assert play.sent() == ["routes l"]
+    assert play.sent() == ["route l"]
 
 
 def test_a_cluster_whose_endpoints_are_never_asked_for_cannot_freeze_the_routes() -> None:
@@ -88,7 +88,7 @@ def test_a_cluster_whose_endpoints_are_never_asked_for_cannot_freeze_the_routes(
     assert play.sent() == []
     assert play.session.wake_at() == play.now + 2.0
     play.now += 2.0
-    assert play.sent() == ["routes l"]
+    assert play.sent() == ["route l"]
     assert play.events(GaveUp) == [GaveUp(((ENDPOINT, "b"),))]
 
 
@@ -100,14 +100,14 @@ def test_progress_prolongs_the_wait() -> None:
     play.ack(CLUSTER)
     play.now += 1.5
     play.ask(ENDPOINT, "b")
-    assert play.sent() == ["endpoints b"]
+    assert play.sent() == ["endpoint b"]
     play.ack(ENDPOINT)
     play.now += 1.5
     assert play.sent() == []
     play.ask(ENDPOINT, "c")
-    assert play.sent() == ["endpoints c"]
+    assert play.sent() == ["endpoint c"]
     play.ack(ENDPOINT)
-    assert play.sent() == ["routes l"]
+    assert play.sent() == ["route l"]
 
 
 def test_no_answer_is_no_reason_to_go_on() -> None:
@@ -124,9 +124,9 @@ def test_endpoints_of_the_same_table_go_before_the_routes_that_count_on_them() -
     play = Play()
     play.start(*service("a"), cluster("b"), endpoints("b", 0), listener("l"), routes("l", "a"))
     play.publish([endpoints("b", 80), routes("l", "b")])
-    assert play.sent() == ["endpoints b"]
+    assert play.sent() == ["endpoint b"]
     play.ack(ENDPOINT)
-    assert play.sent() == ["routes l"]
+    assert play.sent() == ["route l"]
 
 
 def test_endpoints_by_themselves_wait_for_nobody_and_hold_nobody_up() -> None:
@@ -135,14 +135,14 @@ def test_endpoints_by_themselves_wait_for_nobody_and_hold_nobody_up() -> None:
     play.publish([*service("b"), routes("l", "b")])
     assert play.sent() == ["cluster b"]
     revision = play.publish_endpoints(endpoints("a", 81))
-    assert play.sent() == ["endpoints a"]
+    assert play.sent() == ["endpoint a"]
     play.ack(CLUSTER)
     play.ask(ENDPOINT, "b")
     play.ack(ENDPOINT)
-    assert play.sent() == ["endpoints b"]
+    assert play.sent() == ["endpoint b"]
     play.publish_endpoints(endpoints("a", 82))
     play.ack(ENDPOINT)
-    assert play.sent() == ["endpoints a", "routes l"]
+    assert play.sent() == ["endpoint a", "route l"]
     play.ack(ENDPOINT, ROUTE)
     assert play.sent() == []
     assert play.session.settled == revision + 1
@@ -157,9 +157,9 @@ def test_tables_that_come_during_a_round_wait_and_only_the_last_counts() -> None
     play.publish([*service("d"), routes("l", "d")], [(CLUSTER, "c"), (ENDPOINT, "c")])
     play.ack(CLUSTER)
     play.ask(ENDPOINT, "b")
-    assert play.sent() == ["endpoints b"]
+    assert play.sent() == ["endpoint b"]
     play.ack(ENDPOINT)
-    assert play.sent() == ["routes l"]
+    assert play.sent() == ["route l"]
     assert play.versions[ROUTE]["l"] == routes("l", "b").version
     play.ack(ROUTE)
     assert play.session.settled == 2
@@ -167,7 +167,7 @@ def test_tables_that_come_during_a_round_wait_and_only_the_last_counts() -> None
     assert play.session.settled == 2
     play.ask(ENDPOINT, "d")
     play.ack(CLUSTER)
-    assert play.settle() == ["endpoints d", "routes l"]
+    assert play.settle() == ["endpoint d", "route l"]
     assert play.session.settled == 4
 
 
@@ -178,10 +178,10 @@ def test_endpoints_that_come_during_a_round_are_not_lost_by_the_next() -> None:
     play.sent()
     play.publish([cluster("a", 9)])
     play.publish_endpoints(endpoints("a", 99))
-    assert play.sent() == ["endpoints a"]
+    assert play.sent() == ["endpoint a"]
     play.ask(ENDPOINT, "b")
     play.ack(CLUSTER, ENDPOINT)
-    assert play.settle() == ["endpoints b", "cluster a", "endpoints a"]
+    assert play.settle() == ["endpoint b", "cluster a", "endpoint a"]
     assert play.versions[ENDPOINT]["a"] == endpoints("a", 99).version
     assert play.session.settled == 4
 
@@ -193,7 +193,7 @@ def test_a_listener_that_goes_and_one_that_comes_share_a_response() -> None:
     assert play.sent() == ["listener m -l"]
     play.ack(LISTENER)
     play.ask(ROUTE, "m", drop=["l"])
-    assert play.settle() == ["routes m"]
+    assert play.settle() == ["route m"]
     assert play.session.settled == 2
 
 
@@ -204,15 +204,15 @@ def test_clusters_of_an_old_listener_stay_until_the_new_one_has_its_routes() -> 
     play.sent()
     play.ask(ENDPOINT, "b")
     play.ack(CLUSTER)
-    assert play.settle() == ["endpoints b", "listener m -l"]
+    assert play.settle() == ["endpoint b", "listener m -l"]
     assert play.session.settled == 1
     play.now += 1.0
     assert play.sent() == []  # the new listener's routes were not asked for
     play.ask(ROUTE, "m")
-    assert play.settle() == ["routes m"]
+    assert play.settle() == ["route m"]
     assert play.session.settled == 2
     play.now += 1.0
-    assert play.settle() == ["cluster -a", "routes -l"]
+    assert play.settle() == ["cluster -a", "route -l"]
 
 
 def test_a_secret_that_a_listener_needs_is_waited_for() -> None:
@@ -254,14 +254,14 @@ def test_what_comes_back_while_its_removal_is_on_the_way_is_sent_again() -> None
     play.publish([], [(CLUSTER, "b"), (ENDPOINT, "b")])
     play.settle()
     play.now += 1
-    assert play.sent() == ["cluster -b", "endpoints -b"]
+    assert play.sent() == ["cluster -b", "endpoint -b"]
     play.publish(service("b"))
     play.ack(CLUSTER)
     assert play.sent() == ["cluster b"]
     play.ask(ENDPOINT, drop=["b"])
     play.ask(ENDPOINT, "b")
     play.ack(ENDPOINT, CLUSTER)
-    assert play.settle() == ["endpoints b"]
+    assert play.settle() == ["endpoint b"]
     assert play.session.settled == 3
 
 
@@ -274,5 +274,5 @@ def test_a_change_taken_back_in_time_is_never_sent() -> None:
     play.publish([routes("l", "a")])
     play.ask(ENDPOINT, "b")
     play.ack(CLUSTER)
-    assert play.settle() == ["endpoints b"]
+    assert play.settle() == ["endpoint b"]
     assert play.session.settled == 4

@@ -32,7 +32,7 @@ def test_an_ack_is_not_a_wildcard() -> None:
     play = Play()
     play.publish([endpoints("a"), endpoints("b")])
     play.ask(ENDPOINT, "a")
-    assert play.settle() == ["endpoints a"]
+    assert play.settle() == ["endpoint a"]
 
 
 def test_a_proxy_without_a_table_is_sent_nothing_until_there_is_one() -> None:
@@ -43,7 +43,7 @@ def test_a_proxy_without_a_table_is_sent_nothing_until_there_is_one() -> None:
     assert play.sent() == []
     assert play.session.settled == 0
     play.publish(BASE)
-    assert play.settle() == ["endpoints a", "listener l"]
+    assert play.settle() == ["endpoint a", "listener l"]
 
 
 def test_after_a_reconnect_only_what_differs_is_sent_and_what_is_gone_is_removed_last() -> None:
@@ -53,14 +53,14 @@ def test_after_a_reconnect_only_what_differs_is_sent_and_what_is_gone_is_removed
     play.ask(ENDPOINT, "a", "b", "gone", have=versions(endpoints("a"), endpoints("b"), endpoints("gone")))
     play.ask(LISTENER, have=versions(listener("l"), listener("old")))
     play.ask(ROUTE, "l", have=versions(routes("l", "gone")))
-    assert play.sent() == ["cluster a", "endpoints a"]
+    assert play.sent() == ["cluster a", "endpoint a"]
     play.ack(CLUSTER, ENDPOINT)
-    assert play.sent() == ["listener -old", "routes l"]
+    assert play.sent() == ["listener -old", "route l"]
     play.ack(LISTENER, ROUTE)
     assert play.sent() == []
     assert play.session.settled == 1
     play.now += 1
-    assert play.sent() == ["cluster -gone", "endpoints -gone"]
+    assert play.sent() == ["cluster -gone", "endpoint -gone"]
 
 
 def test_after_a_reconnect_without_any_change_nothing_is_sent() -> None:
@@ -80,9 +80,9 @@ def test_a_name_that_does_not_exist_is_said_not_to_and_sent_once_it_does() -> No
     play = Play()
     play.publish([endpoints("a")])
     play.ask(ENDPOINT, "a", "b")
-    assert play.settle() == ["endpoints a -b"]
+    assert play.settle() == ["endpoint a -b"]
     play.publish([endpoints("b")])
-    assert play.settle() == ["endpoints b"]
+    assert play.settle() == ["endpoint b"]
 
 
 def test_a_stub_stands_in_for_a_name_that_does_not_exist() -> None:
@@ -98,7 +98,7 @@ def test_a_name_asked_for_again_is_sent_again() -> None:
     play = Play()
     play.start(*BASE)
     play.ask(ENDPOINT, "a")
-    assert play.settle() == ["endpoints a"]
+    assert play.settle() == ["endpoint a"]
 
 
 def test_a_name_given_up_is_sent_no_more() -> None:
@@ -108,7 +108,7 @@ def test_a_name_given_up_is_sent_no_more() -> None:
     play.publish_endpoints(endpoints("a", 81))
     assert play.settle() == []
     play.ask(ENDPOINT, "a")
-    assert play.settle() == ["endpoints a"]
+    assert play.settle() == ["endpoint a"]
 
 
 def test_changes_during_an_unanswered_response_become_one() -> None:
@@ -117,13 +117,13 @@ def test_changes_during_an_unanswered_response_become_one() -> None:
     for port in range(1000, 1050):
         play.publish_endpoints(endpoints("a", port))
         if port == 1000:
-            assert play.sent() == ["endpoints a"]
+            assert play.sent() == ["endpoint a"]
     assert play.sent() == []
     assert play.session.settled == 1
     play.ack(ENDPOINT)
     assert play.session.settled == 2
     assert play.events(Acked) == [Acked(ENDPOINT, 2)]
-    assert play.sent() == ["endpoints a"]
+    assert play.sent() == ["endpoint a"]
     play.ack(ENDPOINT)
     assert play.versions[ENDPOINT]["a"] == endpoints("a", 1049).version
     assert play.events(Acked) == [Acked(ENDPOINT, 51)]
@@ -150,7 +150,7 @@ def test_a_named_bad_cluster_harms_only_itself_and_is_not_sent_again_until_it_ch
     ]
     play.ack(ENDPOINT)
     play.ask(ENDPOINT, "c")
-    assert play.settle() == ["endpoints c", "routes l"]
+    assert play.settle() == ["endpoint c", "route l"]
     assert play.session.settled == 2
     play.publish([cluster("d")])
     assert play.settle() == ["cluster d"]
@@ -164,7 +164,7 @@ def test_a_refused_cluster_freezes_no_routes() -> None:
     play.publish([*service("b"), routes("l", "b")])
     play.sent()
     play.nack(CLUSTER, "Error adding/updating cluster(s) b: no")
-    assert play.sent() == ["routes l"]
+    assert play.sent() == ["route l"]
 
 
 def test_a_response_refused_as_a_whole_is_halved_until_the_bad_one_is_found() -> None:
@@ -191,7 +191,7 @@ def test_bad_routes_keep_the_old_ones_and_the_refusal_is_an_event() -> None:
     play = Play()
     play.start(*BASE)
     play.publish([routes("l", "a", "bad")])
-    assert play.sent() == ["routes l"]
+    assert play.sent() == ["route l"]
     play.nack(ROUTE, "missing ): (?<x>a)(")
     assert play.events(Refused) == [Refused(ROUTE, {"l": routes("l", "a", "bad").version}, "missing ): (?<x>a)(")]
     assert play.sent() == []
@@ -212,7 +212,7 @@ def test_a_proxy_that_starts_again_gets_what_was_good_instead_of_what_was_refuse
     assert second.versions[ROUTE]["l"] == routes("l", "a").version
     assert second.versions[LISTENER]["l"] == listener("l").version
     second.publish([routes("l", "a", "a")])
-    assert second.settle() == ["routes l"]
+    assert second.settle() == ["route l"]
     assert (ROUTE, "l") not in verdicts
 
 
@@ -233,7 +233,7 @@ def test_without_anything_good_a_refused_listener_is_left_out_and_refused_endpoi
     second.ask(CLUSTER)
     second.ask(ENDPOINT, "a")
     second.ask(LISTENER)
-    assert second.settle() == ["cluster a", "endpoints -a", "listener"]
+    assert second.settle() == ["cluster a", "endpoint -a", "listener"]
     assert second.session.settled == 1
 
 
