@@ -148,14 +148,25 @@ def test_route_kinds_that_there_are_not(stage: Stage) -> None:
         until_listeners(stage.world, stage.namespace, name, {"http": invalid})
 
 
-@failing("there are no Pods, Services or ServiceAccounts here to carry the labels")
-@case("GatewayInfrastructure")
-def test_labels_of_the_infrastructure(stage: Stage) -> None:
+def labelled(stage: Stage) -> Document:
+    """The infrastructure of a Gateway `labelled` that is accepted with it."""
     infrastructure = {"labels": {"key2": "value2"}, "annotations": {"key1": "value1"}}
     stage.apply(gateway(stage.namespace, "labelled", http_listener(free_port()), infrastructure=infrastructure))
     stage.world.until_gateway(stage.namespace, "labelled", "Accepted", "True")
+    return infrastructure
+
+
+def test_a_gateway_with_labels_for_its_infrastructure_is_accepted(stage: Stage) -> None:
+    """What of the next case can be asked here; a case that is marked as failing would hide it."""
+    labelled(stage)
+
+
+@failing("there are no Pods, Services or ServiceAccounts here to carry the labels")
+@case("GatewayInfrastructure")
+def test_labels_of_the_infrastructure(stage: Stage) -> None:
+    infrastructure = labelled(stage)
     (proxy,) = [item for item in stage.world.api.proxies() if item["proxy"] == f"{stage.namespace}/labelled"]
-    assert proxy["labels"] == infrastructure["labels"]
+    assert {key: proxy.get(key) for key in infrastructure} == infrastructure
 
 
 @case("GatewayOptionalAddressValue")
