@@ -52,7 +52,7 @@ def certificate_at(reader: Reader, owner: Ref, to: Ref) -> Followed[Certificate]
         return Followed(facts.certificate)
     if reader.get(to) is None:
         return Followed(fault="content", reason=facts.fault, hint=reader.use(other_names, to))
-    hint = f"'{CERTIFICATE_KEY}' holds the certificate and its chain, '{PRIVATE_KEY_KEY}' its own key without a password"
+    hint = f"'{CERTIFICATE_KEY}' holds the certificate and its chain, '{PRIVATE_KEY_KEY}' its own key, no password"
     return Followed(fault="content", reason=facts.fault, hint=hint, code=BAD_CERTIFICATE)
 
 
