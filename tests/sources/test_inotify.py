@@ -97,6 +97,31 @@ def test_a_link_to_a_folder_that_is_turned(told: Told, tmp_path: Path) -> None:
     assert told.names("end") == set()
 
 
+def test_a_folder_that_was_known_by_a_link_is_known_by_its_own_name_when_the_link_goes(
+    told: Told, tmp_path: Path
+) -> None:
+    (tmp_path / "x" / "y").mkdir(parents=True)
+    (told.path / "link").symlink_to(tmp_path / "x")
+    told.until("link")
+    (tmp_path / "x").rename(told.path / "x")
+    told.until("x")
+    (told.path / "link").unlink()
+    told.until("link")
+    (told.path / "x" / "y" / "f").write_text("")
+    told.until("x/y/f")
+
+
+def test_a_link_to_itself_leaves_its_neighbours_alone(tmp_path: Path) -> None:
+    (tmp_path / "docs" / "a").mkdir(parents=True)
+    (tmp_path / "docs" / "loop").symlink_to("loop")
+    made = Told(tmp_path / "docs")
+    try:
+        (tmp_path / "docs" / "a" / "f").write_text("")
+        made.until("a/f")
+    finally:
+        made.watch.close()
+
+
 def test_links_in_a_circle(told: Told) -> None:
     (told.path / "a" / "up").symlink_to(told.path)
     told.until("a/up")

@@ -243,6 +243,19 @@ def test_a_vanished_folder_keeps_everything_until_it_is_back(folder: Path) -> No
     assert (desk.names, desk.said) == (["a"], [])
 
 
+def test_an_edit_just_before_its_folder_vanishes_is_in_force_when_it_is_back(folder: Path) -> None:
+    """It looked half-done (another object than before) and was waited for when the folder went."""
+    (folder / "a.yaml").write_text(service("a"))
+    desk = Desk(folder)
+    assert desk.write("a.yaml", service("b")).names == ["a"]
+    folder.rename(folder.parent / "away")
+    desk.tell(".", "a.yaml").wait(BROKEN_PATIENCE)
+    assert (desk.names, desk.said) == (["a"], ["SMP0204"])
+    (folder.parent / "away").rename(folder)
+    desk.tell(".").wait(SHRUNK_PATIENCE)
+    assert (desk.names, desk.said) == (["b"], [])
+
+
 def test_an_empty_folder_in_the_place_of_another_has_no_documents(folder: Path) -> None:
     (folder / "a.yaml").write_text(service("a"))
     desk = Desk(folder)

@@ -39,6 +39,8 @@ class DocumentFile:
         self.deadline = NEVER
         self.signature: Signature | None = None
         self.named: dict[str, Signature | None] = {}
+        # False: what is there is known by another name, which counts (links give a file several).
+        self.listed = True
         self.former_names: frozenset[str] = frozenset()
         self._confinement, self._source, self._kinds = confinement, source, kinds
         self._content: object = None
@@ -63,6 +65,11 @@ class DocumentFile:
         """Nothing is waited for any more."""
         self.deadline, self._unsettled_since = NEVER, NEVER
 
+    def leave(self) -> None:
+        """Its folder is away: nothing is waited for, and whatever is there afterwards has not been seen."""
+        self.settle()
+        self.signature = None
+
     def look_at(self, now: float, at_once: bool = False) -> bool:
         """Reads the file and those it names. True if `believed` is something else now."""
         latest = self._look()
@@ -84,7 +91,7 @@ class DocumentFile:
 
     def _look(self) -> Look | None:
         self.signature = signature(self.path)
-        content = read(self.path)
+        content = read(self.path) if self.listed else None
         if content is None:
             self._content, self.named = None, {}
             return None

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from sampan.sources.files.reader import is_folder
+
 # <sys/inotify.h>
 _MODIFY, _ATTRIB, _CLOSE_WRITE = 0x2, 0x4, 0x8
 _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE, _DELETE_SELF, _MOVE_SELF = 0x40, 0x80, 0x100, 0x200, 0x400, 0x800
@@ -51,6 +53,7 @@ class Watch:
         self._recursive, self._told = recursive, told
         self._paths: dict[int, str] = {}
         self._watches: dict[str, int] = {}
+        self._links: set[str] = set()
         self._events = _call("inotify_init1", os.O_CLOEXEC | os.O_NONBLOCK)
         self._stop = os.eventfd(0, os.EFD_CLOEXEC)
         try:
@@ -91,18 +94,35 @@ class Watch:
             return False  # which the reader of files says
         if watch in self._paths:
             return False
+        self._drop(path)  # what was there before
         self._paths[watch], self._watches[path] = path, watch
+        if os.path.islink(path):
+            self._links.add(path)
         return True
 
     def _forget(self, path: str) -> None:
         """A folder that was moved away, or a link to one, with all below: it would go on telling by its old name."""
+        links = any(link == path or link.startswith(path + "/") for link in self._links)
+        self._drop(path)
+        if links:
+            self._look_again()
+
+    def _drop(self, path: str) -> None:
         if path not in self._watches:
             return
         for folder, watch in list(self._watches.items()):
             if folder == path or folder.startswith(path + "/"):
                 del self._watches[folder], self._paths[watch]
+                self._links.discard(folder)
                 with contextlib.suppress(OSError):  # gone by itself
                     _call("inotify_rm_watch", self._events, watch)
+
+    def _look_again(self) -> None:
+        """A link's name is gone; what it led to may be here by another, under which it was not watched."""
+        for known in list(self._watches):
+            for folder in _folders_in(known):
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    self._add_with_below(folder)
 
     # ---- what is told
 
@@ -139,6 +159,7 @@ class Watch:
             return
         if event.mask & _IGNORED:
             del self._paths[event.watch], self._watches[folder]
+            self._links.discard(folder)
             return
         path = os.path.join(folder, event.name) if event.name else folder
         paths.add(path)
@@ -153,7 +174,7 @@ class Watch:
 def _folders_in(path: str) -> Iterator[str]:
     try:
         with os.scandir(path) as entries:
-            yield from [entry.path for entry in entries if entry.is_dir()]
+            yield from [entry.path for entry in entries if is_folder(entry)]
     except OSError:
         return  # gone, or not ours to read, which the reader of files says
 

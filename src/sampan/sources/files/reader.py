@@ -151,7 +151,7 @@ def walk(folder: str) -> Walk:
 
 def _take(entry: os.DirEntry[str], files: dict[str, Signature], waiting: list[str]) -> bool:
     """Files an entry; says whether it is a symbolic link that counts."""
-    if is_folder_name(entry.name) and _is_folder(entry):
+    if is_folder_name(entry.name) and is_folder(entry):
         waiting.append(entry.path)
     elif is_document_name(entry.name):
         try:
@@ -165,7 +165,7 @@ def _take(entry: os.DirEntry[str], files: dict[str, Signature], waiting: list[st
     return entry.is_symlink()
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
     """False for what cannot be asked, such as a link that leads to itself: it harms itself alone."""
     try:
         return entry.is_dir()

@@ -66,7 +66,7 @@ class Tree:
             if file is None:
                 continue
             if under(file.shown, absent):
-                file.settle()
+                file.leave()
             elif file.look_at(now):
                 if file.believed is None:
                     removed.add(file.shown)
@@ -135,7 +135,8 @@ class Tree:
         dirty |= self._dependents.get(path, set())
         if path in self._files:
             dirty.add(path)
-            return False
+            # The same file may be known by a link's name too.
+            return any(root.links and root.holds(path) for root in self._roots)
         if any(name.startswith(path + "/") for name in self._dependents):
             return True
         root_of = next((root for root in self._roots if root.holds(path)), None)
@@ -158,6 +159,8 @@ class Tree:
         self._health = SourceHealth(not said, said)
         dirty = {path for path, sign in found.items() if path not in self._files or self._files[path].signature != sign}
         dirty |= self._files.keys() - found.keys()
+        for path, file in self._files.items():
+            file.listed = path in found
         for path, dependents in self._dependents.items():
             if any(self._files[dependent].named[path] != signature(path) for dependent in dependents):
                 dirty |= dependents
@@ -169,7 +172,9 @@ def _concerns_below(root: Root, path: str, dirty: set[str]) -> bool:
     if any(part.startswith(".") for part in parts):
         # Hidden: of interest only where visible names are links into it, such as `..data` of a mounted ConfigMap.
         return root.links
-    if path in root.folders or os.path.isdir(path):
+    if root.links or path in root.folders or os.path.isdir(path) or os.path.islink(path):
+        # With links there are several names for one file, of which only a comparison knows the one that counts; and
+        # what a new link leads to has to be watched.
         return True
     if is_document_name(parts[-1]):
         dirty.add(path)
