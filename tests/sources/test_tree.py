@@ -225,6 +225,33 @@ def test_a_symbolic_link_that_the_user_made_may_lead_out(folder: Path, tmp_path:
     assert str(outside) in desk.tree.watched()[1]
 
 
+def test_a_file_in_a_folder_with_two_names_is_there_once_and_follows_its_edits(folder: Path) -> None:
+    """As `enabled/shop`, a link to `available/shop`: which of the two names the walk takes is the folder's affair."""
+    for name in ("available", "enabled", "a", "z"):
+        (folder / name).mkdir()
+    (folder / "available" / "shop").mkdir()
+    (folder / "available" / "shop" / "a.yaml").write_text(service("a", 80))
+    for name in ("enabled", "a", "z"):
+        (folder / name / "shop").symlink_to("../available/shop")
+    desk = Desk(folder)
+    for port in (81, 82):
+        assert desk.write("available/shop/a.yaml", service("a", port)).ports == {"a": port}
+        assert desk.said == []
+    desk.write("available/shop/b.yaml", service("b", 83))
+    assert (desk.names, desk.said) == (["a", "b"], [])
+
+
+def test_what_a_new_link_leads_to_is_watched(folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.yaml").write_text(service("a", 80))
+    (folder / "b.yaml").write_text(service("b", 80))
+    desk = Desk(folder)
+    (folder / "a.yaml").symlink_to(outside / "a.yaml")
+    assert desk.tell("a.yaml").names == ["a", "b"]
+    assert str(outside) in desk.tree.watched()[1]
+
+
 def test_a_vanished_folder_keeps_everything_until_it_is_back(folder: Path) -> None:
     (folder / "a.yaml").write_text(service("a"))
     (folder / "b.yaml").write_text(service("b"))
