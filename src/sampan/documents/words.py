@@ -12,7 +12,14 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sampan.documents.kinds.scalars import DURATION_PATTERN, HOSTNAME_PATTERN, WORDS, duration_text, matches
+from sampan.documents.kinds.scalars import (
+    DURATION_PATTERN,
+    HEADER_VALUE_PATTERN,
+    HOSTNAME_PATTERN,
+    WORDS,
+    duration_text,
+    matches,
+)
 from sampan.documents.kinds.shape import Mistake, Path
 from sampan.model.codes import (
     BAD_VALUE,
@@ -174,6 +181,12 @@ def _duration_hint(text: str) -> str:
     return "the units are h, m, s and ms"
 
 
+def _header_hint(text: str) -> str:
+    if not text.replace("\t", " ").isprintable():
+        return "remove line ends and other control characters"
+    return "remove the spaces at its ends, and double ones" if text.isascii() else "encode what is not ASCII"
+
+
 def _hostname_hint(text: str) -> str:
     if text == "*":
         return "leave it out: without a host name every host is meant"
@@ -181,7 +194,7 @@ def _hostname_hint(text: str) -> str:
     return f"write '{host}'" if host != text and matches(HOSTNAME_PATTERN, host) else ""
 
 
-_MORE_HINTS = {DURATION_PATTERN: _duration_hint, HOSTNAME_PATTERN: _hostname_hint}
+_MORE_HINTS = {DURATION_PATTERN: _duration_hint, HEADER_VALUE_PATTERN: _header_hint, HOSTNAME_PATTERN: _hostname_hint}
 
 
 def fields_at(spec: type[BaseModel], path: Path) -> list[str]:

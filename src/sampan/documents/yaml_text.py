@@ -68,7 +68,8 @@ def compose(text: str) -> Node | None:
         parser = _Parser(text)
         node = parser.get_single_node()
     except _DepthError as error:
-        raise _at(error.node, TOO_NESTED, f"nested deeper than {MAX_DEPTH} levels", "") from None
+        hint = "look for brackets too many"
+        raise _at(error.node, TOO_NESTED, f"nested deeper than {MAX_DEPTH} levels", hint) from None
     except MarkedYAMLError as error:
         raise _syntax_mistake(text, error) from None
     except (YAMLError, UnicodeEncodeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 
 from sampan.documents.kinds.secret import ConfigMap, Secret
 from sampan.model.names import CORE, Ref, resource_name
@@ -20,6 +22,14 @@ PRIVATE_KEY_KEY = "tls.key"
 AUTHORITIES_KEY = "ca.crt"
 TLS_SECRET = "kubernetes.io/tls"
 LEAST_RSA_BITS = 2048
+# Not all that cryptography raises for what it cannot read is a ValueError; some of it only when it is asked for a part.
+_UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 
@@ -69,22 +79,34 @@ def certificate_facts(reader: Reader, ref: Ref) -> CertificateFacts:
 def _checked(ref: Ref, pair: _Pair) -> CertificateFacts:
     # Messages name the key of the Secret only: what is in it must not leak into a status or a log.
     try:
-        chain = x509.load_pem_x509_certificates(pair.chain)
-    except ValueError:
+        chain = _certificates(pair.chain)
+    except _UNREADABLE:
         return CertificateFacts(fault=f"{ref}: {CERTIFICATE_KEY} is not a certificate in PEM")
+    try:
+        public = _public_bytes(chain[0].public_key())
+    except _UNREADABLE:
+        return CertificateFacts(fault=f"{ref}: {CERTIFICATE_KEY} is for a key of a kind that is not known")
     try:
         key = serialization.load_pem_private_key(pair.key, password=None)
     except TypeError:
         return CertificateFacts(fault=f"{ref}: {PRIVATE_KEY_KEY} is protected by a password")
-    except (ValueError, UnsupportedAlgorithm):
+    except _UNREADABLE:
         return CertificateFacts(fault=f"{ref}: {PRIVATE_KEY_KEY} is not a private key in PEM")
-    if _public_bytes(chain[0].public_key()) != _public_bytes(key.public_key()):
+    if public != _public_bytes(key.public_key()):
         return CertificateFacts(fault=f"{ref}: the private key does not belong to the certificate")
     if weak := _not_taken(key):
         return CertificateFacts(fault=f"{ref}: {weak}")
     name = resource_name("secret", ref.namespace, ref.name)
     until = chain[0].not_valid_after_utc.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return CertificateFacts(Certificate(name, pair.chain, pair.key), until=until, names=_dns_names(chain[0]))
+
+
+def _certificates(content: bytes) -> list[x509.Certificate]:
+    """Raises what is in `_UNREADABLE`. A serial number of zero, as old tools give, is warned of by cryptography and
+    taken by Envoy."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        return x509.load_pem_x509_certificates(content)
 
 
 def _not_taken(key: object) -> str:
@@ -109,7 +131,7 @@ def _dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         return tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *_UNREADABLE):
         return ()
 
 
@@ -139,8 +161,8 @@ def trust_facts(reader: Reader, ref: Ref) -> TrustFacts:
     if not bundle:
         return TrustFacts(fault=f"{ref} does not hold {AUTHORITIES_KEY}")
     try:
-        x509.load_pem_x509_certificates(bundle)
-    except ValueError:
+        _certificates(bundle)
+    except _UNREADABLE:
         return TrustFacts(fault=f"{ref}: {AUTHORITIES_KEY} holds no certificates in PEM")
     return TrustFacts(TrustBundle(resource_name(ref.kind.lower(), ref.namespace, ref.name), bundle))
 

@@ -14,7 +14,7 @@ from sampan.model.names import GATEWAY_API, Ref
 from sampan.model.status import Condition, Status
 from sampan.resolve.conditions import ACCEPTED, CONTROLLER, not_accepted
 from sampan.resolve.features import SUPPORTED_FEATURES
-from sampan.resolve.hints import other_names
+from sampan.resolve.hints import like_names
 from sampan.resolve.listeners import Door, doors
 from sampan.resolve.units import Reader, unit
 
@@ -93,7 +93,7 @@ def gateway_facts(reader: Reader, ref: Ref) -> GatewayFacts | None:
     state = reader.use(class_state, spec.gateway_class_name)
     if state == "missing":
         wanted = Ref(GATEWAY_API, "GatewayClass", "", spec.gateway_class_name)
-        hint = reader.use(other_names, wanted) or f"Sampan's own class is '{OWN_CLASS}'"
+        hint = reader.use(like_names, wanted) or f"Sampan's own class is '{OWN_CLASS}'"
         reason = f"there is no GatewayClass '{spec.gateway_class_name}', so nobody runs this Gateway"
         reader.emit(diagnostic.of(codes.UNKNOWN_CLASS, found, reason, ("spec", "gatewayClassName"), hint))
     if state in ("missing", "foreign"):

@@ -12,6 +12,7 @@ from sampan.resolve.units import Reader, unit
 
 # Only neighbours in the order of names are compared, so that a thousand dangling references stay cheap.
 _NEIGHBOURS = 32
+_LISTED = 3
 _by_ref = attrgetter("ref")
 
 
@@ -29,10 +30,31 @@ def did_you_mean(wanted: str, names: Iterable[str]) -> str:
 
 @unit(tier=1)
 def other_names(reader: Reader, wanted: Ref) -> str:
-    """A hint for an object that does not exist: one of the same kind with a name like it, or in another namespace."""
+    """A hint for an object that does not exist: one of the same kind with a name like it, or in another namespace, or
+    what there is."""
+    near = _near(reader, wanted)
+    present = [f"'{ref.name}'" for ref in near if ref.namespace == wanted.namespace][:_LISTED]
+    where = f" in namespace '{wanted.namespace}'" if wanted.namespace else ""
+    return _like(wanted, near) or (
+        f"there is {', '.join(present)}{' and maybe more' if len(present) == _LISTED else ''}"
+        if present
+        else f"there is no {wanted.kind}{where}: add it"
+    )
+
+
+@unit(tier=1)
+def like_names(reader: Reader, wanted: Ref) -> str:
+    """The same, "" where none is like it."""
+    return _like(wanted, _near(reader, wanted))
+
+
+def _near(reader: Reader, wanted: Ref) -> list[Ref]:
     bucket = reader.bucket((wanted.group, wanted.kind))
     place = bisect_left(bucket, wanted, key=_by_ref)
-    near = [item.ref for item in bucket[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS]]
+    return [item.ref for item in bucket[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS]]
+
+
+def _like(wanted: Ref, near: list[Ref]) -> str:
     name = nearest(wanted.name, (ref.name for ref in near if ref.namespace == wanted.namespace))
     if name:
         return f"did you mean '{name}'?"
