@@ -85,7 +85,9 @@ def _checked(ref: Ref, pair: _Pair) -> CertificateFacts:
     try:
         public = _public_bytes(chain[0].public_key())
     except _UNREADABLE:
-        return CertificateFacts(fault=f"{ref}: {CERTIFICATE_KEY} is for a key of a kind that is not known")
+        return CertificateFacts(
+            fault=f"{ref}: {CERTIFICATE_KEY} is for a key that cannot be read or is of an unknown kind"
+        )
     try:
         key = serialization.load_pem_private_key(pair.key, password=None)
     except TypeError:
