@@ -22,12 +22,16 @@ pytestmark = pytest.mark.envoy
 WORD = "xyzzy-plugh-5309"
 # As `kubectl apply` leaves it on what it wrote.
 APPLIED = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps({"stringData": {"password": WORD}})}
-KINDS = ("objects", "diagnostics", "proxies")
+REFUSED = Path(__file__).parents[1] / "mistakes" / "rsa-pss.yaml"
+"""A certificate that is fine for us, and not for Envoy."""
 
 
 def documents(port: int, tls: int, upstream: int) -> str:
     """A good certificate, and Secrets that are broken in several ways with the word in them."""
-    good = tls_secret("default", "good", authority("security").leaf("shop.example"))
+    pairs = [authority("security").leaf("shop.example") for _ in range(3)]
+    good = tls_secret("default", "good", pairs[0])
+    mismatched = tls_secret("default", "mismatched", (pairs[1][0], pairs[2][1]))
+    refused = yaml.safe_load(REFUSED.read_text())
     about = {"apiVersion": "v1", "kind": "Secret"}
     odd = [
         {**about, "metadata": {"name": "opaque", "annotations": APPLIED}, "stringData": {"password": WORD}},
@@ -43,8 +47,14 @@ def documents(port: int, tls: int, upstream: int) -> str:
         },
     ]
     listeners = [
-        {"name": name, "protocol": "HTTPS", "port": tls + number, "tls": {"certificateRefs": [{"name": name}]}}
-        for number, name in enumerate(("good", "not-pem", "opaque"))
+        {
+            "name": f"l{number}",
+            "protocol": "HTTPS",
+            "port": tls,
+            "hostname": f"h{number}.example",
+            "tls": {"certificateRefs": [{"name": name}]},
+        }
+        for number, name in enumerate(("good", "not-pem", "opaque", "mismatched", "odd.example"))
     ]
     spec = {"gatewayClassName": "sampan", "listeners": listeners}
     secure = {
@@ -54,14 +64,18 @@ def documents(port: int, tls: int, upstream: int) -> str:
         "spec": spec,
     }
     basis = joined(gateway(port), backend("one", upstream), route("a", {"one": 1}))
-    return basis + "---\n" + yaml.safe_dump_all([good, *odd, secure])
+    return basis + "---\n" + yaml.safe_dump_all([good, mismatched, refused, *odd, secure])
 
 
 def words(text: str) -> list[str]:
-    """What must not be seen: the word, plain and encoded, and every line of the good key."""
-    key = next(item for item in yaml.safe_load_all(text) if item["metadata"]["name"] == "good")["data"]["tls.key"]
-    lines = [line for line in base64.b64decode(key).decode().splitlines() if not line.startswith("-----")]
-    return [WORD, base64.b64encode(WORD.encode()).decode().rstrip("="), key[:60], *lines]
+    """What must not be seen: the word, plain and encoded, and every line of the keys."""
+    found = [WORD, base64.b64encode(WORD.encode()).decode().rstrip("=")]
+    for item in yaml.safe_load_all(text):
+        if item["kind"] == "Secret" and isinstance(item.get("data"), dict) and "tls.key" in item["data"]:
+            key = item["data"]["tls.key"]
+            lines = base64.b64decode(key).decode().splitlines()
+            found += [key[:60], *(line for line in lines if len(line) > 20 and not line.startswith("-----"))]
+    return found
 
 
 def run(sampan: Sampan, *arguments: str) -> str:
@@ -77,6 +91,7 @@ def test_secrets_are_seen_nowhere(sampan: Sampan, one: Echo) -> None:
     sampan.start()
     sampan.until_answer("one")
     sampan.until_diagnostic("SMP0308")
+    sampan.until_diagnostic("SMP0501")  # what Envoy itself says of a certificate
     folder = str(sampan.documents)
     outputs = {
         "check": run(sampan, "check", folder),
