@@ -24,10 +24,6 @@ def text(path: Path) -> None:
     path.write_bytes(b"this is no database\n" * 400)
 
 
-def empty_folder(path: Path) -> None:
-    path.mkdir()
-
-
 def foreign(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE songs (title TEXT)")
@@ -63,6 +59,16 @@ def test_a_database_that_is_not_ours_is_set_aside(sampan: Sampan, one: Echo, har
     assert str(path) in told["reason"]
     assert path.with_name("state.db.unreadable").read_bytes() == before, "what was there is not lost"
     until(lambda: "SMP0602" in sampan.log, lambda: sampan.log)
+    assert "Traceback" not in sampan.log
+
+
+def test_a_database_that_cannot_be_opened_is_done_without(sampan: Sampan, one: Echo) -> None:
+    sampan.write("all.yaml", documents(sampan, one))
+    sampan.folder.mkdir(mode=0o700)
+    (sampan.folder / "state.db").mkdir()
+    sampan.start()
+    sampan.until_answer("one")
+    assert "cannot be written" in sampan.until_diagnostic("SMP0602")["reason"]
     assert "Traceback" not in sampan.log
 
 
@@ -140,16 +146,30 @@ def test_a_full_disk_stops_nothing_and_is_told(small: Path, sampan: Sampan, one:
     assert "Traceback" not in sampan.log
 
 
+def accepted_since(sampan: Sampan) -> str:
+    (found,) = sampan.api.objects("Gateway", "default", "shop")
+    since = {item["type"]: item["lastTransitionTime"] for item in found["status"]["conditions"]}
+    return str(since["Accepted"])
+
+
 @pytest.mark.root
 def test_on_a_disk_that_is_full_from_the_start_it_serves(small: Path, sampan: Sampan, one: Echo) -> None:
     """What was there before is enough to go on."""
     sampan.write("all.yaml", documents(sampan, one))
     sampan.start()
     sampan.until_answer("one")
+    sampan.until_ready()
+    until(lambda: accepted_since(sampan))
     assert sampan.stop() == 0
+    since = "2020-01-01T00:00:00Z"  # not when this test runs: only who reads the file can say so
+    with closing(sqlite3.connect(small / "state.db")) as connection, connection:
+        connection.execute("UPDATE transition SET since = ?", (since,))
     fill(small)
     sampan.start()
     sampan.until_answer("one")
+    assert "cannot be written" in sampan.until_diagnostic("SMP0602")["reason"]
+    assert not list(small.glob("*.unreadable")), "the file is whole"
+    until(lambda: accepted_since(sampan) == since, lambda: (since, accepted_since(sampan)))
     sampan.write("more.yaml", route("more", {"one": 1}, path="/more"))
     sampan.until_answer("one", "/more")
     assert "Traceback" not in sampan.log
