@@ -221,7 +221,7 @@ def test_a_symbolic_link_that_the_user_made_may_lead_out(folder: Path, tmp_path:
     (folder / "nowhere.yaml").symlink_to("nothing")
     desk = Desk(folder)
     assert desk.names == ["a"]
-    assert desk.said == ["SMP0202"]
+    assert desk.said == ["SMP0202", "SMP0202"]
     assert str(outside) in desk.tree.watched()[1]
 
 
@@ -250,6 +250,25 @@ def test_what_a_new_link_leads_to_is_watched(folder: Path, tmp_path: Path) -> No
     (folder / "a.yaml").symlink_to(outside / "a.yaml")
     assert desk.tell("a.yaml").names == ["a", "b"]
     assert str(outside) in desk.tree.watched()[1]
+def test_a_link_whose_end_vanishes_keeps_the_last_good_until_it_is_back(folder: Path, tmp_path: Path) -> None:
+    """As when what holds the files is unmounted, and the links to them are somewhere else."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.yaml").write_text(service("a"))
+    (folder / "a.yaml").symlink_to(outside / "a.yaml")
+    desk = Desk(folder)
+    outside.rename(tmp_path / "away")
+    desk.tell(everything=True)
+    assert (desk.names, desk.said) == (["a"], [])
+    desk.wait(BROKEN_PATIENCE)
+    assert (desk.names, desk.said) == (["a"], ["SMP0202", "SMP0205"])
+    assert "which is not there" in desk.merged.diagnostics[0].reason
+    (tmp_path / "away").rename(outside)
+    desk.tell(everything=True)
+    assert (desk.wait(SHRUNK_PATIENCE).names, desk.said) == (["a"], [])
+    (folder / "a.yaml").unlink()
+    desk.tell("a.yaml").wait(SHRUNK_PATIENCE)
+    assert (desk.names, desk.said) == ([], [])
 
 
 def test_a_vanished_folder_keeps_everything_until_it_is_back(folder: Path) -> None:

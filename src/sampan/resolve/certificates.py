@@ -85,9 +85,7 @@ def _checked(ref: Ref, pair: _Pair) -> CertificateFacts:
     try:
         public = _public_bytes(chain[0].public_key())
     except _UNREADABLE:
-        return CertificateFacts(
-            fault=f"{ref}: {CERTIFICATE_KEY} is for a key that cannot be read"
-        )
+        return CertificateFacts(fault=f"{ref}: {CERTIFICATE_KEY} is for a key that cannot be read")
     try:
         key = serialization.load_pem_private_key(pair.key, password=None)
     except TypeError:

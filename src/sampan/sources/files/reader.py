@@ -48,7 +48,10 @@ def _signature(found: os.stat_result) -> Signature:
 
 
 def read(path: str, limit: int = MAX_BYTES) -> bytes | Unreadable | None:
-    """The content of a regular file, None where there is no file (or a folder)."""
+    """The content of a regular file, None where there is no file (or a folder).
+
+    A link whose end is missing is no missing file: what it leads to may be on a disk that is away for now.
+    """
     try:
         found = os.stat(path)
         if stat.S_ISDIR(found.st_mode):
@@ -58,10 +61,19 @@ def read(path: str, limit: int = MAX_BYTES) -> bytes | Unreadable | None:
         # A FIFO may have taken the file's place since: opened this way it does not wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return _dangling(path)
     except OSError as error:
         return Unreadable(UNREADABLE_FILE, error.strerror or str(error), _hint(error))
     return _read_open(descriptor, limit)
+
+
+def _dangling(path: str) -> Unreadable | None:
+    try:
+        target = as_text(os.readlink(path))
+    except OSError:
+        return None
+    reason = f"it is a symbolic link to '{target}', which is not there"
+    return Unreadable(UNREADABLE_FILE, reason, "remove the link, or bring back what it leads to")
 
 
 def _read_open(descriptor: int, limit: int) -> bytes | Unreadable:
@@ -157,7 +169,9 @@ def _take(entry: os.DirEntry[str], files: dict[str, Signature], waiting: list[st
         try:
             files[entry.path] = _signature(entry.stat())
         except FileNotFoundError:
-            return False
+            if not entry.is_symlink():
+                return False
+            files[entry.path] = (0, 0, 0, 0, 0)
         except OSError:
             files[entry.path] = (0, 0, 0, 0, 0)
     else:
