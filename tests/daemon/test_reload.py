@@ -97,6 +97,7 @@ def test_generations_and_transition_times_outlive_a_restart(serving: Sampan) -> 
         accepted = next(found for found in conditions if found["type"] == "Accepted")
         return item["metadata"]["generation"], accepted["observedGeneration"], accepted.get("lastTransitionTime")
 
+    serving.until_ready()  # requests are answered a moment before questions are
     serving.write("route.yaml", route("a", {"two": 1}))
     serving.until_answer("two")
     until(lambda: seen()[0] == 2 and seen()[2], seen)
