@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from sampan.cli.problem import UserError
+from sampan.cli.state import prepare
+
 from ..daemon.conftest import Echo, Sampan, backend, gateway, joined, route
 
 pytestmark = pytest.mark.envoy
@@ -134,3 +137,24 @@ def test_a_state_folder_of_another_user_is_refused(folder: Path, through: str) -
     assert "belongs to another user" in done.stderr
     assert list(state.iterdir()) == []
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
+
+
+@pytest.mark.root
+def test_a_link_of_another_user_is_refused(folder: Path) -> None:
+    """It may lead to a folder that is ours, and into which no state belongs."""
+    state = folder / "ours"
+    state.mkdir(mode=0o700)
+    (folder / "link").symlink_to(state)
+    os.lchown(folder / "link", 65534, 65534)
+    with pytest.raises(UserError, match="belongs to another user"):
+        prepare(folder / "link")
+    assert list(state.iterdir()) == []
+
+
+def test_folders_on_the_way_are_made_for_their_user_alone(folder: Path) -> None:
+    mask = os.umask(0)
+    try:
+        prepare(folder / "a" / "b" / "c")
+    finally:
+        os.umask(mask)
+    assert [stat.S_IMODE((folder / name).stat().st_mode) for name in ("a", "a/b", "a/b/c")] == [0o700] * 3

@@ -54,15 +54,18 @@ def _check_length(chosen: Path) -> None:
 
 
 def prepare(chosen: Path) -> None:
-    """Makes the folder, open to its user alone. Raises UserError if it is someone else's or open to others."""
+    """Makes the folder, open to its user alone. Raises UserError if it is someone else's, or a link of someone else's,
+    or open to others."""
     try:
-        chosen.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = chosen.stat()
+        for folder in (*reversed(chosen.parents), chosen):
+            if not folder.exists():
+                folder.mkdir(mode=0o700, exist_ok=True)  # not parents=True: that leaves the mode to the umask
+        found, link = chosen.stat(), chosen.lstat()
     except OSError as error:
         raise UserError(
             f"the state folder {chosen} cannot be made: {error.strerror}", "choose another one with --state DIR"
         ) from error
-    if found.st_uid != os.geteuid():
+    if {found.st_uid, link.st_uid} != {os.geteuid()}:
         raise UserError(f"the state folder {chosen} belongs to another user", "choose another one with --state DIR")
     if stat.S_IMODE(found.st_mode) & 0o077:
         raise UserError(f"the state folder {chosen} is open to other users", f"`chmod 700 {chosen}` closes it")

@@ -165,7 +165,9 @@ def _held_warning(held: list[Ref], loaded: Loaded) -> Diagnostic:
     names = ", ".join(str(ref) for ref in held[:3]) + (f" and {len(held) - 3} more" if len(held) > 3 else "")
     broken = {item.ref: item.origin for item in loaded.broken}
     origin = next((broken[ref] for ref in held if ref in broken), None) or broken[None]
-    return Diagnostic(LAST_GOOD, f"until this can be read: {names}", origin, held[0] if len(held) == 1 else None)
+    return Diagnostic(
+        LAST_GOOD, f"until this can be read, this stays as it was: {names}", origin, held[0] if len(held) == 1 else None
+    )
 
 
 def _claim(claims: dict[Ref, tuple[Key, ...]], key: Key, before: Contribution, after: Contribution) -> None:

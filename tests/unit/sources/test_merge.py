@@ -143,7 +143,7 @@ def test_a_broken_document_keeps_its_last_good_version_and_only_that() -> None:
     assert world.object("a") is before
     assert world.object("c").spec.ports[0].port == 81
     assert world.said == [(codes.LAST_GOOD, "a.yaml", 1), (codes.WRONG_TYPE, "a.yaml", 4)]
-    assert world.merged.diagnostics[0].reason == "until this can be read: Service/default/a"
+    assert world.merged.diagnostics[0].reason == "until this can be read, this stays as it was: Service/default/a"
     world.put({"a.yaml": service("c", 81)})
     assert world.names == ["c"]
     assert world.merged.diagnostics == ()
