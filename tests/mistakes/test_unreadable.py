@@ -54,9 +54,11 @@ def test_what_may_not_be_read_is_named_and_the_rest_is_read(closed: Path) -> Non
         assert said[name]["hint"]
 
 
-def test_a_link_that_leads_nowhere_is_as_good_as_no_file(tmp_path: Path) -> None:
-    """Editors make such links as locks (`.#name`), and mounts leave them for a moment."""
+def test_a_link_that_leads_nowhere_is_named_and_an_editors_lock_is_not(tmp_path: Path) -> None:
+    """Emacs locks a file by a link that leads nowhere, `.#name`."""
     (tmp_path / "basis.yaml").write_text(basis())
-    (tmp_path / "away.yaml").symlink_to("nowhere.yaml")
     (tmp_path / ".#basis.yaml").symlink_to("user@machine.123:456")
     assert check(tmp_path) == (0, {})
+    (tmp_path / "away.yaml").symlink_to("nowhere.yaml")
+    status, said = check(tmp_path)
+    assert (status, {name: item["code"] for name, item in said.items()}) == (1, {"away.yaml": "SMP0202"})
