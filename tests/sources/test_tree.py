@@ -250,6 +250,8 @@ def test_what_a_new_link_leads_to_is_watched(folder: Path, tmp_path: Path) -> No
     (folder / "a.yaml").symlink_to(outside / "a.yaml")
     assert desk.tell("a.yaml").names == ["a", "b"]
     assert str(outside) in desk.tree.watched()[1]
+
+
 def test_a_link_whose_end_vanishes_keeps_the_last_good_until_it_is_back(folder: Path, tmp_path: Path) -> None:
     """As when what holds the files is unmounted, and the links to them are somewhere else."""
     outside = tmp_path / "outside"

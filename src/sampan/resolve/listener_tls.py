@@ -88,6 +88,10 @@ def _certificates(
     """Those that can be used, and the condition ResolvedRefs if one cannot."""
     references = listener.tls.certificate_refs if listener.tls is not None else ()
     if not references:
+        reason = f"listener '{listener.name}' ends TLS and names no certificate, so it cannot be served"
+        hint = "add 'tls:' with 'certificateRefs:' and the name of a Secret"
+        path = at if listener.tls is not None else at[:-1]
+        reader.emit(diagnostic.of(codes.BAD_CERTIFICATE, gateway, reason, path, hint))
         return (), unresolved("InvalidCertificateRef", "no certificate is named")
     usable: dict[str, Certificate] = {}
     fault: Condition | None = None

@@ -56,6 +56,14 @@ def test_certificates_that_cannot_be_used(references: str, documents: list[str],
     assert not world.plan().certificates
 
 
+@pytest.mark.parametrize(("tls", "field"), [("", ("spec", "listeners", 0)), (", tls: {options: {a.b/c: d}}", "tls")])
+def test_a_listener_that_ends_tls_and_names_no_certificate_is_told(tls: str, field: object) -> None:
+    (said,) = World(gateway(f"{{name: https, port: 8443, protocol: HTTPS{tls}}}")).said()
+    assert said.code.id == "SMP0308"
+    assert field in (said.field, said.field[-1])
+    assert "names no certificate" in said.reason
+
+
 def test_routes_attach_to_a_listener_without_a_certificate() -> None:
     world = World(gateway(https(references="[{name: none}]")), service("shop"), route("shop", "/"))
     assert world.listener("https").attached_routes == 1
