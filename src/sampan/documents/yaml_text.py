@@ -68,8 +68,7 @@ def compose(text: str) -> Node | None:
         parser = _Parser(text)
         node = parser.get_single_node()
     except _DepthError as error:
-        hint = "look for brackets too many"
-        raise _at(error.node, TOO_NESTED, f"nested deeper than {MAX_DEPTH} levels", hint) from None
+        raise _too_deep(error.node.start_mark) from None
     except MarkedYAMLError as error:
         raise _syntax_mistake(text, error) from None
     except (YAMLError, UnicodeEncodeError):
@@ -109,6 +108,8 @@ def _syntax_mistake(text: str, error: MarkedYAMLError) -> TextError:
         line = text.count("\n", 0, conflict.start()) + 1
         return TextError(SYNTAX, "a merge conflict that is not resolved", line, 1, "choose one of the two versions")
     problem = error.problem or error.context or "not YAML"
+    if "maximum nesting depth" in problem:  # libyaml >= 0.2.6 has a limit of its own, which its scanner meets first
+        return _too_deep(error.problem_mark or error.context_mark)
     mark = error.problem_mark or error.context_mark
     if "end of stream" in problem or "document separator" in problem:
         # Where the quote begins says more than where the text ends.
@@ -174,6 +175,11 @@ def key_text(node: Node) -> str:
         hint = "put text that starts with '{' or '[' in quotes; '{{ … }}' of a template has to be filled in first"
         raise _at(node, SYNTAX, "a key is a piece of text, not a list or an object", hint)
     return str(node.value)
+
+
+def _too_deep(mark: Any) -> TextError:
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    return TextError(TOO_NESTED, f"nested deeper than {MAX_DEPTH} levels", line, column, "look for brackets too many")
 
 
 def _at(node: Node, code: Code, reason: str, hint: str) -> TextError:

@@ -53,17 +53,16 @@ def test_a_killed_control_plane_fails_no_request_and_the_next_one_adopts_the_env
     asyncio.run(scenario())
 
 
-def test_a_killed_envoy_serves_again_within_a_second(folder: Path) -> None:
+def test_a_killed_envoy_serves_again_at_once(folder: Path) -> None:
     async def scenario() -> None:
         port = free_port()
         async with upstream() as behind, Supervised(folder) as supervised:
             supervised.want(shop=bootstrap([http_listener(port)], behind.port))
             first = await supervised.serving("shop")
             os.kill(first.pid, signal.SIGKILL)
-            begin = time.monotonic()
             await eventually(lambda: not alive(first.pid))
             await eventually(lambda: answers(port))
-            assert time.monotonic() - begin < 1.0
+            assert "(signal 9 (SIGKILL)), starts again at once" in supervised.text()  # its seconds: bench/start.py
             second = await supervised.serving("shop", besides=first.pid)
             link = paths.admin_link(supervised.runtime, "shop")
             assert os.path.realpath(link) == str(second.admin)
@@ -270,10 +269,10 @@ def test_an_envoy_that_crashes_in_a_loop_is_started_ever_more_slowly_and_a_bette
             told = [line.rpartition("starts again ")[2] for line in supervised.text().splitlines() if "starts" in line]
             assert told[:5] == ["at once", "in 0.2 s", "in 0.5 s", "in 1.0 s", "in 2.0 s"]
             assert "envoy shop | " in supervised.text()
-            begin = time.monotonic()
+            deaths = supervised.text().count("starts again")
             supervised.want(shop=good)
             await eventually(lambda: answers(port))
-            assert time.monotonic() - begin < 1.5
+            assert supervised.text().count("starts again") <= deaths + 1  # the one that ran when it changed
 
     asyncio.run(scenario())
 
