@@ -1,0 +1,44 @@
+"""How answers are said: JSON with Consul's headers, and refusals in plain text as Consul has them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+JSON_TYPE = "application/json"
+
+
+class RefusalError(Exception):
+    """The call is refused; `text` is the whole body, in Consul's words where clients may look for them."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
+def refusal(status: int, text: str) -> web.Response:
+    return web.Response(status=status, text=text, content_type="text/plain")
+
+
+def plain_json(value: Any, *, pretty: bool = False, status: int = 200) -> web.Response:
+    """Without an index: what is no read of the catalogue."""
+    return web.Response(status=status, body=encode(value, pretty=pretty), content_type=JSON_TYPE)
+
+
+def encode(value: Any, *, pretty: bool = False) -> bytes:
+    if pretty:
+        return (json.dumps(value, indent=4) + "\n").encode()
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def read_headers(index: int, *, stale: bool) -> dict[str, str]:
+    """On every read, https://developer.hashicorp.com/consul/api-docs/features/blocking and …/consistency."""
+    return {
+        "X-Consul-Index": str(index),
+        "X-Consul-Knownleader": "true",
+        "X-Consul-Lastcontact": "0",
+        "X-Consul-Effective-Consistency": "stale" if stale else "leader",
+    }

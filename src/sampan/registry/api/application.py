@@ -1,0 +1,100 @@
+"""The web application: families of calls put together, and what holds for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from hmac import compare_digest
+from typing import Any
+
+from aiohttp import web
+
+from sampan.registry.api import question as questions
+from sampan.registry.api.answer import RefusalError, plain_json, refusal
+from sampan.registry.api.blocking import Reads, View
+from sampan.registry.api.question import Question
+from sampan.registry.registry import Registry
+from sampan.registry.store import StoreError
+
+# The largest that any call takes: a transaction of 64 operations on values of 512 KiB, base64 in JSON.
+LARGEST_BODY = 48 << 20
+
+
+Handler = Callable[[Registry, Question], Awaitable[Any]]
+"""Gives a View (a read, which may wait), a Response, or a value to be said as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One call. `path` as aiohttp writes it: `/v1/kv/{key:.*}`."""
+
+    method: str
+    path: str
+    handler: Handler
+
+
+def application(registry: Registry, families: Iterable[Iterable[Route]]) -> web.Application:
+    reads = Reads(registry.tables)
+    made = web.Application(middlewares=[_guard(registry)], client_max_size=LARGEST_BODY)
+    methods: dict[str, dict[str, Handler]] = {}
+    for family in families:
+        for route in family:
+            methods.setdefault(route.path, {})[route.method] = route.handler
+    for path, handlers in methods.items():
+        made.router.add_route("*", path, _dispatch(registry, reads, handlers))
+    return made
+
+
+def _dispatch(registry: Registry, reads: Reads, handlers: dict[str, Handler]) -> Callable[[web.Request], Any]:
+    allowed = ",".join(sorted({*handlers, "OPTIONS"}))
+
+    async def call(request: web.Request) -> web.StreamResponse:
+        handler = handlers.get("GET" if request.method == "HEAD" and "HEAD" not in handlers else request.method)
+        if handler is None:
+            if request.method == "OPTIONS":
+                return web.Response(headers={"Allow": allowed})
+            answer = refusal(405, f"method {request.method} not allowed")
+            answer.headers["Allow"] = allowed
+            return answer
+        question = questions.read(request)
+        value = await handler(registry, question)
+        if isinstance(value, web.StreamResponse):
+            return value
+        if callable(value):
+            view: View = value
+            return await reads.answer(question, view)
+        return plain_json(value, pretty=question.pretty)
+
+    return call
+
+
+def _guard(registry: Registry) -> Any:
+    token = registry.identity.token
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Any) -> web.StreamResponse:
+        if token and not compare_digest(_token(request).encode(), token.encode()):
+            return refusal(403, "Permission denied: this registry needs its token (X-Consul-Token)")
+        try:
+            answer: web.StreamResponse = await handler(request)
+        except RefusalError as error:
+            return refusal(error.status, error.text)
+        except StoreError as error:
+            return refusal(500, f"{error}; nothing was changed")
+        except web.HTTPNotFound:
+            return refusal(404, f"Invalid URL path: this registry has no {request.path}")
+        except web.HTTPRequestEntityTooLarge as error:
+            return refusal(413, error.text or "Request body too large")
+        return answer
+
+    return guard
+
+
+def _token(request: web.Request) -> str:
+    """https://developer.hashicorp.com/consul/api-docs/api-structure#authentication."""
+    bearer = request.headers.get("Authorization", "")
+    return str(
+        request.headers.get("X-Consul-Token")
+        or (bearer[7:] if bearer.lower().startswith("bearer ") else "")
+        or request.query.get("token", "")
+    )

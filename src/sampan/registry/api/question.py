@@ -1,0 +1,99 @@
+"""What a request asks for: Consul's query options, read once.
+
+https://developer.hashicorp.com/consul/api-docs/features/blocking, …/consistency, …/filtering.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import uniform
+from typing import Any
+
+from aiohttp import web
+
+from sampan.consul.durations import parse_duration
+from sampan.registry.api.answer import RefusalError
+
+DEFAULT_WAIT = 300.0
+LONGEST_WAIT = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`request` as aiohttp has it, and its options. `wait` in seconds, with Consul's jitter already in it."""
+
+    request: web.Request
+    index: int = 0
+    wait: float = DEFAULT_WAIT
+    hash: str = ""
+    stale: bool = False
+    consistent: bool = False
+    pretty: bool = False
+    filter: str = ""
+
+    def one(self, name: str, default: str = "") -> str:
+        """A query parameter, its first value."""
+        return str(self.request.query.get(name, default))
+
+    def has(self, name: str) -> bool:
+        """Whether the parameter is there, with a value or without: `?passing`."""
+        return name in self.request.query
+
+    def every(self, name: str) -> Sequence[str]:
+        return tuple(str(value) for value in self.request.query.getall(name, ()))
+
+    def path(self, name: str) -> str:
+        """A part of the path that the route names."""
+        return str(self.request.match_info[name])
+
+    async def body(self) -> bytes:
+        return await self.request.read()
+
+    async def json(self, what: str = "Request") -> Any:
+        """The body as JSON. Raises RefusalError (400) in Consul's words."""
+        text = await self.body()
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise RefusalError(400, f"{what} decode failed: {error}") from error
+
+
+def read(request: web.Request) -> Question:
+    """Raises RefusalError (400) for options that make no sense."""
+    query = request.query
+    index = _index(query.get("index", ""))
+    if "stale" in query and "consistent" in query:
+        raise RefusalError(400, "Cannot specify ?stale with ?consistent, conflicting semantics.")
+    return Question(
+        request,
+        index,
+        _wait(query.get("wait", "")),
+        query.get("hash", ""),
+        "stale" in query,
+        "consistent" in query,
+        "pretty" in query,
+        query.get("filter", ""),
+    )
+
+
+def _index(text: str) -> int:
+    if not text:
+        return 0
+    if not text.isascii() or not text.isdigit():
+        raise RefusalError(400, "Invalid index")
+    return int(text)
+
+
+def _wait(text: str) -> float:
+    if not text:
+        wait = DEFAULT_WAIT
+    else:
+        try:
+            wait = parse_duration(text)
+        except ValueError:
+            raise RefusalError(400, "Invalid wait time") from None
+        wait = min(wait, LONGEST_WAIT) if wait > 0 else DEFAULT_WAIT
+    # Up to a sixteenth more, so that a herd of clients does not come back at once (jitterFraction in Consul's rpc.go).
+    return wait + uniform(0, wait / 16)

@@ -1,0 +1,106 @@
+"""The registry's process: `python -m sampan.registry --state DIR --http HOST:PORT --dns HOST:PORT`.
+
+When it serves it prints one line of JSON on stdout: {"http": "127.0.0.1:8500", "dns": "127.0.0.1:8600"}. SIGTERM ends
+it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from aiohttp import web
+
+from sampan.registry import registry as registries
+from sampan.registry.api import status
+from sampan.registry.api.application import Route, application
+from sampan.registry.identity import Identity
+from sampan.registry.store import Store, StoreError
+
+FAMILIES: Iterable[Iterable[Route]] = (status.ROUTES,)
+DRAIN_SECONDS = 1.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status: 0 after SIGTERM, 1 if it cannot serve (with a sentence on stderr)."""
+    chosen = parser().parse_args(arguments)
+    try:
+        asyncio.run(_run(chosen))
+    except (OSError, StoreError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(prog="sampan.registry", description="The embedded registry")
+    result.add_argument("--state", type=Path, required=True, help="the folder of registry.db")
+    result.add_argument("--http", default="127.0.0.1:8500", metavar="HOST:PORT")
+    result.add_argument("--dns", default="127.0.0.1:8600", metavar="HOST:PORT")
+    result.add_argument("--datacenter", default="dc1")
+    result.add_argument("--node", default=socket.gethostname().partition(".")[0].lower() or "localhost")
+    result.add_argument("--token", default=os.environ.get("SAMPAN_REGISTRY_TOKEN", ""), help=argparse.SUPPRESS)
+    return result
+
+
+async def _run(chosen: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    chosen.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    http = _listening(chosen.http)
+    port = http.getsockname()[1]
+    identity = Identity(
+        chosen.node, _node_id(chosen.state), datacenter=chosen.datacenter, http_port=port, token=chosen.token
+    )
+    with contextlib.closing(Store(chosen.state / "registry.db")) as store, contextlib.closing(http):
+        registry = registries.build(identity, store)
+        runner = web.AppRunner(application(registry, FAMILIES), access_log=None, shutdown_timeout=DRAIN_SECONDS)
+        await runner.setup()
+        try:
+            await web.SockSite(runner, http, backlog=4096).start()
+            print(json.dumps({"http": _shown(http)}), flush=True)
+            await stop.wait()
+        finally:
+            await runner.cleanup()
+
+
+def _listening(place: str) -> socket.socket:
+    """Raises OSError with the place in it."""
+    host, _, port = place.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host.strip("[]"), int(port)))
+        made.listen(4096)
+    except OSError as error:
+        made.close()
+        raise OSError(error.errno, f"the registry cannot listen on {place}: {error.strerror}") from error
+    return made
+
+
+def _shown(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _node_id(state: Path) -> str:
+    """Made once and kept, as Consul keeps its `node-id`."""
+    path = state / "registry.node-id"
+    try:
+        return str(uuid.UUID(path.read_text().strip()))
+    except (OSError, ValueError):
+        made = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
+        path.write_text(made + "\n")
+        return made

@@ -1,0 +1,167 @@
+"""All state of the registry: tables of rows in memory, one index for all writes, and who waits for which change.
+
+A row is the JSON object that clients read (a TypedDict in the module of its table) and is never changed in place.
+A write is whole or not at all: it changes memory as it goes, and if the disk (or a rule) refuses it, everything is put
+back before anyone else runs, since all of this runs on the one event loop. Only when the disk has it, waiters wake.
+
+A *topic* is what a blocking query waits for: any hashable. `touch` gives it the write's index.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+from sampan.registry.store import Change, Store
+
+Row = TypeVar("Row", bound=Mapping[str, Any])
+Topic = Hashable
+Grouping = Callable[[Any], Iterable[Hashable]]
+"""Under which groups a row is found, besides its key."""
+
+
+class Table(Generic[Row]):
+    """Rows by key. `groupings`: further ways to find them, kept up to date. Changed by a `Write` only."""
+
+    def __init__(self, name: str, groupings: Mapping[str, Grouping] | None = None) -> None:
+        self.name = name
+        self.rows: dict[str, Row] = {}
+        self._groupings = dict(groupings or {})
+        self._groups: dict[str, dict[Hashable, dict[str, Row]]] = {name: {} for name in self._groupings}
+
+    def get(self, key: str) -> Row | None:
+        return self.rows.get(key)
+
+    def group(self, grouping: str, value: Hashable) -> Collection[Row]:
+        """The rows in a group, oldest first."""
+        return self._groups[grouping].get(value, {}).values()
+
+    def groups(self, grouping: str) -> Collection[Hashable]:
+        """The groups that have rows."""
+        return self._groups[grouping].keys()
+
+    def place(self, key: str, row: Row | None) -> Row | None:
+        """Sets or (None) removes a row, and gives the one before. For `Write` and for subclasses with more order."""
+        before = self.rows.pop(key, None) if row is None else self.rows.get(key)
+        for name, grouping in self._groupings.items():
+            groups = self._groups[name]
+            old = set(grouping(before)) if before is not None else set()
+            new = dict.fromkeys(grouping(row)) if row is not None else {}
+            for group in old - new.keys():
+                groups[group].pop(key)
+                if not groups[group]:
+                    del groups[group]
+            for group in new:
+                groups.setdefault(group, {})[key] = row  # type: ignore[assignment]
+        if row is not None:
+            self.rows[key] = row
+        return before
+
+
+class Write:
+    """One write. Reads of the tables see what it has done so far."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.touched: set[Topic] = set()
+        self.woken: set[Topic] = set()
+        self._before: dict[tuple[int, str], tuple[Table[Any], str, Any]] = {}
+        self._undo: list[tuple[Table[Any], str, Any]] = []
+
+    def put(self, table: Table[Row], key: str, row: Row) -> None:
+        self._set(table, key, row)
+
+    def delete(self, table: Table[Any], key: str) -> None:
+        self._set(table, key, None)
+
+    def touch(self, *topics: Topic) -> None:
+        """These changed now; who waits for them wakes."""
+        self.touched.update(topics)
+
+    def wake(self, *topics: Topic) -> None:
+        """Who waits for these wakes, without their index being kept: for topics of which there may be any number."""
+        self.woken.update(topics)
+
+    def _set(self, table: Table[Any], key: str, row: Any) -> None:
+        before = table.place(key, row)
+        self._undo.append((table, key, before))
+        self._before.setdefault((id(table), key), (table, key, before))
+
+    def undo(self) -> None:
+        for table, key, before in reversed(self._undo):
+            table.place(key, before)
+
+    def changes(self) -> list[Change]:
+        """What the disk has to hear: the last state of each row that differs."""
+        result: list[Change] = []
+        for table, key, before in self._before.values():
+            row = table.get(key)
+            if row is not before:
+                result.append((table.name, key, None if row is None else json.dumps(row, separators=(",", ":"))))
+        return result
+
+
+class Tables:
+    """`store` None keeps nothing on disk (tests of the rules alone). `tables` are all there are, by name."""
+
+    def __init__(self, tables: Iterable[Table[Any]], store: Store | None = None) -> None:
+        self.tables = {table.name: table for table in tables}
+        self._store = store
+        self._topics: dict[Topic, int] = {}
+        self._waiting: dict[Topic, set[asyncio.Future[None]]] = {}
+        if store is not None:
+            for table, key, body in store.rows():
+                if table in self.tables:
+                    self.tables[table].place(key, json.loads(body))
+        # An index is > 0, and what was before this start counts as changed at its last write: a client that waits with
+        # an older index is answered at once, and never one too few times.
+        self.index = self._floor = max(1, store.index() if store is not None else 0)
+
+    def index_of(self, *topics: Topic) -> int:
+        """When one of these was last touched; before the first touch, the index at the start."""
+        return max((self._topics.get(topic, self._floor) for topic in topics), default=self._floor)
+
+    @contextmanager
+    def write(self) -> Iterator[Write]:
+        """One write, saved when the block ends; StoreError, or what the block raises, leaves all as it was."""
+        one = Write(self.index + 1)
+        try:
+            yield one
+            changes = one.changes()
+            if self._store is not None and changes:
+                self._store.save(one.index, changes)
+        except BaseException:
+            one.undo()
+            raise
+        if changes or one.touched or one.woken:
+            self.index = one.index
+            for topic in one.touched:
+                self._topics[topic] = one.index
+            self._wake(one.touched | one.woken)
+
+    def _wake(self, topics: Iterable[Topic]) -> None:
+        for topic in topics:
+            for waiter in self._waiting.get(topic, ()):
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    async def changed(self, topics: Collection[Topic], seconds: float) -> bool:
+        """Waits until one of the topics is touched or woken: True; False after `seconds`."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        for topic in topics:
+            self._waiting.setdefault(topic, set()).add(waiter)
+        try:
+            async with asyncio.timeout(seconds):
+                await waiter
+        except TimeoutError:
+            return False
+        finally:
+            for topic in topics:
+                waiting = self._waiting[topic]
+                waiting.discard(waiter)
+                if not waiting:
+                    del self._waiting[topic]
+        return True
