@@ -67,7 +67,11 @@ def run(settings: Settings, stage: Stage) -> Report:
         report.rows.append((case.title, len(trials), *(round(value, 2) for value in seconds)))
         report.targets.append(Target(f"{case.title}, median", median(walls), case.limit, "s"))
         report.targets.append(Target(f"{case.title}, Envoy killed, median", median(backs), _BACK_LIMIT, "s"))
-        data[case.key] = {"wall_s": [round(one.wall, 3) for one in trials], "cpu_s": [one.cpu for one in trials], "back_s": backs}
+        data[case.key] = {
+            "wall_s": [round(one.wall, 3) for one in trials],
+            "cpu_s": [one.cpu for one in trials],
+            "back_s": backs,
+        }
         settings.tell(f"{case.title}: done")
     report.notes = ["Wall time from exec to the whole answer; asked every 2 ms. CPU of all processes of `sampan up`."]
     report.data = data
