@@ -23,10 +23,13 @@ MAX_BYTES = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An object and where it stands in its text now; `object.meta.origin` is where it stood when it was read."""
+    """An object and where it stands in its text now; `object.meta.origin` is where it stood when it was read.
+
+    One that `yields` (a registered Service under its bare name) gives way to a document of the same object."""
 
     object: Object
     origin: Origin
+    yields: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,14 @@
-"""The grammar of every name: objects here, Envoy resources and statistics in `resource_name`.
+"""The grammar of every name: objects here, Envoy resources and statistics in `resource_name`, and what a registry's
+names become.
 
 This is the only module that formats or parses a name.
 """
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
+from hashlib import sha256
 from typing import NamedTuple
 
 CORE = ""
@@ -80,3 +83,51 @@ def hostname_intersection(left: str, right: str) -> str | None:
     if hostname_covers(right, left):
         return left
     return None
+
+
+# ---- what is registered somewhere
+
+SERVICE_LABEL = "sampan.dev/service"
+"""On an Instance: the object name of its service (`registered_name`). In a Service's selector it takes them in."""
+SOURCE_LABEL = "sampan.dev/source"
+DATACENTER_LABEL = "sampan.dev/datacenter"
+TAG_LABEL_PREFIX = "tag.sampan.dev/"
+VERSION_LABEL = "version"
+REGISTERED_NAME = "sampan.dev/registered-name"
+"""Annotation of a Service whose registered name is another than its object's."""
+
+# RFC 1123 subdomain, and short enough for a label's value.
+_OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LONGEST_NAME = 63
+_LONGEST_STEM = 54
+
+
+@lru_cache(maxsize=65536)
+def registered_name(name: str) -> str:
+    """The object name, and value of the label `sampan.dev/service`, of what a registry calls `name`.
+
+    What is an object's name already stays as it is (`go.micro.api.greeter`). Anything else is brought near to one, and
+    ends in eight hexadecimal digits of its SHA-256, so that `Order_Service` and `order-service` do not meet.
+    """
+    if len(name) <= _LONGEST_NAME and _OBJECT_NAME.fullmatch(name):
+        return name
+    stem = re.sub(r"[.-]{2,}", "-", re.sub(r"[^a-z0-9.-]+", "-", name.lower())).strip("-.")
+    stem = stem[:_LONGEST_STEM].rstrip("-.") or "service"
+    # A registry's JSON may hold half of a surrogate pair, which UTF-8 has no bytes for.
+    return f"{stem}-{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+def qualified(name: str, place: str) -> str:
+    """`reviews@consul`, `reviews@dc2`: no document's name holds an '@', so this never meets one."""
+    return f"{name}@{place}"
+
+
+def bare(name: str) -> tuple[str, str]:
+    """What `qualified` made, taken apart: `("reviews", "consul")`; the place is "" in a name without one."""
+    stem, _, place = name.partition("@")
+    return stem, place
+
+
+def instance_name(service: str, node: str, instance: str) -> str:
+    """Of one instance, unique in its namespace: `reviews@node-1/reviews-8080`. `service` is an object name."""
+    return f"{service}@{node}/{instance}"
