@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from sampan.proxy import binary
+
+# What tests of several folders share lies beside this: `registered`.
+sys.path.append(str(Path(__file__).parent))
 
 
 def _envoy() -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sampan.documents.kinds.kind_set import KindSet
 from sampan.model.diagnostic import Diagnostic
 from sampan.model.policy import PolicyKind
-from sampan.model.snapshot import Change, Snapshot, difference
+from sampan.model.snapshot import Change, Snapshot
 from sampan.resolve import Memo, Resolution, groups_touched, index_of, resolve
 from sampan.sources.last_good import LastGood
 from sampan.sources.merge import Merged, merge, start
@@ -57,7 +57,7 @@ class World:
         """Takes in what the sources said. `now` is RFC 3339."""
         before = self.merged.snapshot
         self.merged = merge(self.merged, records)
-        change = difference(before, self.merged.snapshot)
+        change = self.merged.change
         groups, more = groups_touched(change, before, self.merged.snapshot)
         needed = more or not self._began
         if needed:

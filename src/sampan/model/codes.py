@@ -43,6 +43,7 @@ UNKNOWN_VERSION = Code("SMP0115", "unknown version")
 UNSUPPORTED_KIND = Code("SMP0116", "kind not supported yet")
 UNSUPPORTED_FIELD = Code("SMP0117", "field not supported yet", "warning")
 SKIPPED_KIND = Code("SMP0118", "kind of another program", "warning")
+REGISTERED_KIND = Code("SMP0119", "kind that comes from a registry")
 
 # 02xx sources
 DUPLICATE_OBJECT = Code("SMP0201", "object defined twice")
@@ -52,6 +53,7 @@ MISSING_PATH = Code("SMP0204", "no such file or folder")
 LAST_GOOD = Code("SMP0205", "the last good version stays in force", "warning")
 BAD_FILE_REFERENCE = Code("SMP0206", "file named by a document is not usable")
 NOT_WATCHED = Code("SMP0207", "changes are noticed late", "warning")
+HIDDEN_SERVICE = Code("SMP0208", "registered service that a document hides", "warning")
 
 # 03xx resolving
 UNKNOWN_CLASS = Code("SMP0301", "no such GatewayClass")

@@ -37,7 +37,8 @@ class LastGood:
         """The next one: what each changed key has in force now; a key with nothing is dropped."""
         saved = dict(self.saved)
         for key, documents in changes.items():
-            now = tuple(_saved(document) for document in documents)
+            # What was registered has no text; who registered it is asked again.
+            now = tuple(_saved(document) for document in documents if document.object.text)
             if not now:
                 saved.pop(key, None)
             elif now != saved.get(key):

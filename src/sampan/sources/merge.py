@@ -1,6 +1,8 @@
 """Many sources, one Snapshot. Pure: what was merged so far and new records give the next, at the cost of what changed.
 
 - An object that two documents define counts as the one that comes first by file and line; the other is told so.
+- A document that yields (a registered Service under its bare name) gives way to any that does not, whatever its state:
+  no registration takes over or breaks a name that a document has.
 - What cannot be read keeps its last good version: a document whose object is known keeps that object; one that cannot
   even be named (a syntax error, an unreadable file) keeps every object that its key had and that is not there now.
 - A removed key takes its objects with it; so does a document that is gone from a key that can be read.
@@ -10,34 +12,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeVar
 
 from sampan.documents.kinds.kind_set import KindSet
-from sampan.documents.load import Document, Loaded, Skipped, skip_warnings
-from sampan.model.codes import DUPLICATE_OBJECT, LAST_GOOD
+from sampan.documents.load import Document, Loaded, skip_warnings
 from sampan.model.diagnostic import Diagnostic
 from sampan.model.meta import Object, Origin
 from sampan.model.names import Ref
-from sampan.model.snapshot import Snapshot
+from sampan.model.snapshot import Change, Snapshot
+from sampan.sources import contest
+from sampan.sources.contribution import NOTHING, UNAVAILABLE, Contribution, differing, following
 from sampan.sources.last_good import Key, LastGood, restored
 from sampan.sources.source import Records, under
 
+V = TypeVar("V")
 
-@dataclass(frozen=True, slots=True)
-class Contribution:
-    """What one key has in force: documents by Ref, which of them are only held (last good), and documents that repeat
-    a Ref of the same key."""
-
-    documents: Mapping[Ref, Document] = field(default_factory=dict)
-    held: frozenset[Ref] = frozenset()
-    repeated: tuple[Document, ...] = ()
-    diagnostics: tuple[Diagnostic, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
+NO_CHANGE = Change(MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Merged:
     """Everything of all sources. `snapshot` is what resolving reads; `places` says where each object stands now, which
-    `documents.locate` needs; `last_good` is for the caller to keep."""
+    `documents.locate` needs; `last_good` is for the caller to keep; `change` is what the last merge changed."""
 
     snapshot: Snapshot
     kinds: KindSet
@@ -45,14 +42,15 @@ class Merged:
     places: Mapping[Ref, Origin] = field(default_factory=dict)
     contributions: Mapping[Key, Contribution] = field(default_factory=dict)
     claims: Mapping[Ref, tuple[Key, ...]] = field(default_factory=dict)
-    duplicates: Mapping[Ref, tuple[Diagnostic, ...]] = field(default_factory=dict)
+    contested: Mapping[Ref, tuple[Diagnostic, ...]] = field(default_factory=dict)
     health: Mapping[str, tuple[Diagnostic, ...]] = field(default_factory=dict)
+    change: Change = NO_CHANGE
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """All mistakes of reading, by place."""
         found = [item for part in self.contributions.values() for item in part.diagnostics]
-        found += [item for part in self.duplicates.values() for item in part]
+        found += [item for part in self.contested.values() for item in part]
         found += [item for part in self.health.values() for item in part]
         found += skip_warnings(tuple(item for part in self.contributions.values() for item in part.skipped))
         return tuple(sorted(found, key=lambda item: item.sort_key))
@@ -65,109 +63,101 @@ def start(snapshot: Snapshot, kinds: KindSet, last_good: LastGood | None = None)
 
 def merge(merged: Merged, records: Iterable[Records]) -> Merged:
     """The next state. Objects of unchanged documents stay the same objects."""
+    work = _Work(merged)
     for record in records:
-        merged = _merge_one(merged, record)
-    return merged
+        work.take(record)
+    return work.done()
 
 
-def _merge_one(merged: Merged, record: Records) -> Merged:
-    contributions = dict(merged.contributions)
-    touched: set[Ref] = set()
-    changed: dict[Key, Iterable[Document]] = {}
-    updates: list[tuple[Key, Loaded | None]] = []
-    updates += [((record.source, name), loaded) for name, loaded in record.changed.items()]
-    updates += [((record.source, name), None) for name in record.removed]
-    if record.whole or record.unavailable:
-        updates += _unnamed(merged, record)
-    claims = dict(merged.claims)
-    for key, loaded in updates:
-        before = contributions.get(key) or _from_last_run(merged, key, loaded)
-        after = _contribution(key, before, loaded)
-        touched |= before.documents.keys() | after.documents.keys()
-        _claim(claims, key, merged.contributions.get(key, Contribution()), after)
+class _Work:
+    """One merge under way, whatever the number of records: what is copied is copied once."""
+
+    def __init__(self, merged: Merged) -> None:
+        self._before = merged
+        self._contributions = dict(merged.contributions)
+        self._claims = dict(merged.claims)
+        self._health = dict(merged.health)
+        self._touched: set[Ref] = set()
+        self._changed: dict[Key, Iterable[Document]] = {}
+
+    def take(self, record: Records) -> None:
+        self._health[record.source] = record.health.diagnostics
+        for name, loaded in record.changed.items():
+            self._update((record.source, name), loaded)
+        for name in record.removed:
+            self._update((record.source, name), None)
+        if record.whole or record.unavailable:
+            for key, nothing in self._unnamed(record):
+                self._update(key, nothing)
+
+    def _update(self, key: Key, loaded: Loaded | None) -> None:
+        in_force = self._contributions.get(key, NOTHING)
+        before = in_force if in_force is not NOTHING else self._from_last_run(key, loaded)
+        after = following(before, loaded)
+        self._touched |= differing(in_force, after)
+        _claim(self._claims, key, in_force, after)
         if loaded is None and not after.documents and not after.diagnostics:
-            contributions.pop(key, None)
+            self._contributions.pop(key, None)
         else:
-            contributions[key] = after
-        changed[key] = after.documents.values()
-    health = dict(merged.health)
-    health[record.source] = record.health.diagnostics
-    state = _State(contributions, claims, dict(merged.duplicates), dict(merged.places))
-    objects = state.settle(touched)
-    return Merged(
-        merged.snapshot.with_changes(objects),
-        merged.kinds,
-        merged.last_good.with_keys(changed),
-        state.places,
-        contributions,
-        claims,
-        state.duplicates,
-        health,
-    )
+            self._contributions[key] = after
+        self._changed[key] = after.documents.values()
+
+    def _unnamed(self, record: Records) -> list[tuple[Key, Loaded | None]]:
+        """Keys of the source that the records do not name: removed if the records are whole, kept where unavailable.
+        Those known only from the last run are brought back as they were."""
+        known = {key for key in (*self._contributions, *self._before.last_good.saved) if key[0] == record.source}
+        result: list[tuple[Key, Loaded | None]] = []
+        for key in sorted(known):
+            if key[1] in record.changed or key[1] in record.removed:
+                continue
+            if under(key[1], record.unavailable):
+                if key not in self._contributions:
+                    result.append((key, UNAVAILABLE))
+            elif record.whole:
+                result.append((key, None))
+        return result
+
+    def _from_last_run(self, key: Key, loaded: Loaded | None) -> Contribution:
+        """What a key had in force when the program ended, if that matters: because it cannot be read now."""
+        saved = self._before.last_good.saved.get(key) if key not in self._changed else None
+        needed = loaded is not None and (loaded is UNAVAILABLE or loaded.broken)
+        if not saved or not needed:
+            return NOTHING
+        documents = {document.object.ref: document for document in restored(key, saved, self._before.kinds)}
+        return Contribution(documents, frozenset(documents))
+
+    def done(self) -> Merged:
+        before = self._before
+        contested, places = dict(before.contested), dict(before.places)
+        objects: dict[Ref, Object | None] = {}
+        change: dict[Ref, tuple[Object | None, Object | None]] = {}
+        for ref in self._touched:
+            keys = self._claims.get(ref, ())
+            result = contest.settle(ref, [self._contributions[key] for key in keys]) if keys else contest.NOBODY
+            old, new = before.snapshot.get(ref), result.document.object if result.document is not None else None
+            if old is not new:
+                objects[ref] = new
+                change[ref] = (old, new)
+            _put(places, ref, result.document.origin if result.document is not None else None)
+            _put(contested, ref, result.diagnostics or None)
+        return Merged(
+            before.snapshot.with_changes(objects),
+            before.kinds,
+            before.last_good.with_keys(self._changed),
+            places,
+            self._contributions,
+            self._claims,
+            contested,
+            self._health,
+            Change(change),
+        )
 
 
-def _unnamed(merged: Merged, record: Records) -> list[tuple[Key, Loaded | None]]:
-    """Keys of the source that the records do not name: removed if the records are whole, kept where unavailable. Those
-    known only from the last run are brought back as they were."""
-    known = {key for key in (*merged.contributions, *merged.last_good.saved) if key[0] == record.source}
-    result: list[tuple[Key, Loaded | None]] = []
-    for key in sorted(known):
-        if key[1] in record.changed or key[1] in record.removed:
-            continue
-        if under(key[1], record.unavailable):
-            if key not in merged.contributions:
-                result.append((key, _UNAVAILABLE))
-        elif record.whole:
-            result.append((key, None))
-    return result
-
-
-# Stands for a key under a folder that vanished: nothing is known of it, so everything of it is held.
-_UNAVAILABLE = Loaded()
-
-
-def _from_last_run(merged: Merged, key: Key, loaded: Loaded | None) -> Contribution:
-    """What a key had in force when the program ended, if that matters: because it cannot be read now."""
-    saved = merged.last_good.saved.get(key)
-    needed = loaded is not None and (loaded is _UNAVAILABLE or loaded.broken)
-    if not saved or not needed:
-        return Contribution()
-    documents = {document.object.ref: document for document in restored(key, saved, merged.kinds)}
-    return Contribution(documents, frozenset(documents))
-
-
-def _contribution(key: Key, before: Contribution, loaded: Loaded | None) -> Contribution:
-    if loaded is None:
-        return Contribution()
-    if loaded is _UNAVAILABLE:
-        return Contribution(before.documents, frozenset(before.documents))
-    documents: dict[Ref, Document] = {}
-    repeated: list[Document] = []
-    for document in loaded.documents:
-        if document.object.ref in documents:
-            repeated.append(document)
-        else:
-            documents[document.object.ref] = document
-    held = _held(before, loaded, documents)
-    documents |= {ref: before.documents[ref] for ref in held}
-    diagnostics = loaded.diagnostics
-    if held:
-        diagnostics = (*diagnostics, _held_warning(held, loaded))
-    return Contribution(documents, frozenset(held), tuple(repeated), diagnostics, loaded.skipped)
-
-
-def _held(before: Contribution, loaded: Loaded, documents: Mapping[Ref, Document]) -> list[Ref]:
-    broken = {item.ref for item in loaded.broken}
-    return [ref for ref in before.documents if ref not in documents and (ref in broken or None in broken)]
-
-
-def _held_warning(held: list[Ref], loaded: Loaded) -> Diagnostic:
-    names = ", ".join(str(ref) for ref in held[:3]) + (f" and {len(held) - 3} more" if len(held) > 3 else "")
-    broken = {item.ref: item.origin for item in loaded.broken}
-    origin = next((broken[ref] for ref in held if ref in broken), None) or broken[None]
-    return Diagnostic(
-        LAST_GOOD, f"until this can be read, this stays as it was: {names}", origin, held[0] if len(held) == 1 else None
-    )
+def _put(values: dict[Ref, V], ref: Ref, value: V | None) -> None:
+    if value is None:
+        values.pop(ref, None)
+    else:
+        values[ref] = value
 
 
 def _claim(claims: dict[Ref, tuple[Key, ...]], key: Key, before: Contribution, after: Contribution) -> None:
@@ -179,45 +169,3 @@ def _claim(claims: dict[Ref, tuple[Key, ...]], key: Key, before: Contribution, a
             claims.pop(ref, None)
     for ref in after.documents.keys() - before.documents.keys():
         claims[ref] = (*claims.get(ref, ()), key)
-
-
-@dataclass(slots=True)
-class _State:
-    """The indexes while one record is merged."""
-
-    contributions: Mapping[Key, Contribution]
-    claims: Mapping[Ref, tuple[Key, ...]]
-    duplicates: dict[Ref, tuple[Diagnostic, ...]]
-    places: dict[Ref, Origin]
-
-    def settle(self, touched: Iterable[Ref]) -> dict[Ref, Object | None]:
-        """Which document counts for each Ref that may have changed."""
-        result: dict[Ref, Object | None] = {}
-        for ref in touched:
-            candidates = [self.contributions[key] for key in self.claims.get(ref, ())]
-            fresh = [part.documents[ref] for part in candidates if ref not in part.held]
-            fresh += [document for part in candidates for document in part.repeated if document.object.ref == ref]
-            fresh.sort(key=_order)
-            self.duplicates.pop(ref, None)
-            if len(fresh) > 1:
-                self.duplicates[ref] = tuple(_duplicate(document, fresh[0]) for document in fresh[1:])
-            if not fresh:
-                fresh = sorted((part.documents[ref] for part in candidates), key=_order)
-            if fresh:
-                result[ref] = fresh[0].object
-                self.places[ref] = fresh[0].origin
-            else:
-                result[ref] = None
-                self.places.pop(ref, None)
-        return result
-
-
-def _order(document: Document) -> tuple[str, int, int, str]:
-    origin = document.origin
-    return (origin.file, origin.line, origin.column, origin.source)
-
-
-def _duplicate(loser: Document, winner: Document) -> Diagnostic:
-    ref = loser.object.ref
-    reason = f"{ref} is already defined at {winner.origin}, which counts; this one has no effect"
-    return Diagnostic(DUPLICATE_OBJECT, reason, loser.origin, ref, (), "remove one of the two, or rename it")
