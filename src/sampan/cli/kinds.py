@@ -56,6 +56,7 @@ KINDS = (
     KindName(SAMPAN, "Retry", "retries"),
     KindName(SAMPAN, "Backend", "backends"),
     KindName(CORE, "Service", "services", ("svc",)),
+    KindName(SAMPAN, "Instance", "instances", ("inst",)),
     KindName(DISCOVERY, "EndpointSlice", "endpointslices"),
     KindName(CORE, "Secret", "secrets"),
     KindName(CORE, "ConfigMap", "configmaps", ("cm",)),

@@ -19,16 +19,18 @@ def endpoint_row(group: EndpointGroup) -> Row:
 
 
 def fill_endpoints(assignment: Any, endpoints: Iterable[Endpoint]) -> None:
-    """By zone, in the order in which the zones first appear. A draining endpoint finishes what it has and gets new
-    requests only if no other is left."""
-    zones: dict[str, Any] = {}
+    """By region and zone, in the order in which these first appear. A draining endpoint finishes what it has and gets
+    new requests only if no other is left."""
+    zones: dict[tuple[str, str], Any] = {}
     draining = protos.core.DRAINING
     for endpoint in endpoints:
         if endpoint.state == "down":
             continue
-        zone = zones.get(endpoint.zone)
+        zone = zones.get((endpoint.region, endpoint.zone))
         if zone is None:
-            zone = zones[endpoint.zone] = assignment.endpoints.add()
+            zone = zones[endpoint.region, endpoint.zone] = assignment.endpoints.add()
+            if endpoint.region:
+                zone.locality.region = endpoint.region
             if endpoint.zone:
                 zone.locality.zone = endpoint.zone
         place = zone.lb_endpoints.add()

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
+from sampan.documents.kinds.instance import KIND as INSTANCE
 from sampan.model.meta import Object
 from sampan.model.names import Ref
 from sampan.model.snapshot import Change
@@ -48,8 +49,11 @@ class Ledger:
     dirty_transitions: set[ConditionKey] = field(default_factory=set)
 
     def observe(self, change: Change) -> None:
-        """Counts generations. Objects that went are forgotten: one that returns starts at 1, as in Kubernetes."""
+        """Counts generations. Objects that went are forgotten: one that returns starts at 1, as in Kubernetes. Instances
+        have no generation, and come and go by the thousands."""
         for ref, (_, new) in change.objects.items():
+            if (ref.group, ref.kind) == INSTANCE:
+                continue
             if new is None:
                 if self.generations.pop(ref, None) is not None:
                     self.dirty_generations.add(ref)

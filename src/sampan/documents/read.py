@@ -19,6 +19,7 @@ from sampan.documents.yaml_text import Build, TextError, compose
 from sampan.model.codes import (
     MISSING_FIELD,
     NOT_AN_OBJECT,
+    REGISTERED_KIND,
     UNKNOWN_KIND,
     UNKNOWN_VERSION,
     UNSUPPORTED_FIELD,
@@ -149,6 +150,9 @@ class _Reading:
         kind = self.kinds.get(group, value["kind"])
         if kind is None:
             self._stranger(node, group, value["kind"], place)
+        elif kind.registered:
+            reason = f"an {kind.name} is what a registry says; this document has no effect"
+            self._report(node, None, [Mistake(reason, ("kind",), kind.registered, REGISTERED_KIND)])
         elif kind.spec is None:
             reason = f"{kind.name} is not supported yet; this document has no effect"
             self._report(node, None, [Mistake(reason, ("kind",), "", UNSUPPORTED_KIND)])
@@ -167,7 +171,7 @@ def _unknown_kind(group: str, name: str, kinds: KindSet) -> Mistake | None:
     """A kind that we should know, or that was probably meant to be one of ours; None for other programs' kinds."""
     groups = {kind.group for kind in kinds.kinds.values()}
     if group in groups - {CORE, DISCOVERY}:
-        names = [kind.name for kind in kinds.kinds.values() if kind.group == group]
+        names = [kind.name for kind in kinds.kinds.values() if kind.group == group and not kind.registered]
         meant = nearest(name, names)
         elsewhere = next((kind for kind in kinds.kinds.values() if kind.name == name), None)
         if elsewhere is not None:

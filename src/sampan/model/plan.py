@@ -290,6 +290,7 @@ class Endpoint:
     weight: int = 1
     state: Literal["ready", "draining", "down"] = "ready"
     zone: str = ""
+    region: str = ""
 
     @property
     def unix(self) -> bool:

@@ -10,7 +10,7 @@ from sampan.documents.kinds.gateway import Gateway
 from sampan.documents.kinds.service import Service
 from sampan.model import codes, diagnostic
 from sampan.model.codes import Code
-from sampan.model.names import CORE, SAMPAN, Ref, resource_name
+from sampan.model.names import CORE, SAMPAN, SERVICE_LABEL, Ref, resource_name
 from sampan.model.plan import Certificate, Endpoint, TrustBundle, Upstream
 from sampan.resolve.backend_tls import TlsFacts, policy_for, policy_tls, validated
 from sampan.resolve.endpoints import endpoints_of, group_name, has_names, service_port
@@ -144,8 +144,7 @@ def _of_service(reader: Reader, owner: Ref, service: Service, number: int) -> Ba
         return BackendFacts(Fault("InvalidKind", reason, "name", hint, codes.UNSUPPORTED_REFERENCE))
     port = service_port(service, number)
     if port is None:
-        numbers = ", ".join(str(item.port) for item in service.ports) or "none"
-        return BackendFacts(Fault("BackendNotFound", f"{owner} has no port {number}", "port", f"its ports: {numbers}"))
+        return BackendFacts(Fault("BackendNotFound", f"{owner} has no port {number}", "port", _ports_hint(service)))
     if port.protocol != "TCP":
         reason = f"port {number} of {owner} is {port.protocol}"
         return BackendFacts(
@@ -156,6 +155,13 @@ def _of_service(reader: Reader, owner: Ref, service: Service, number: int) -> Ba
     return BackendFacts(
         None, _SPEAKS.get(wanted, ""), wanted in _NEEDS_TLS, port.name, names, None, attached(reader, owner)
     )
+
+
+def _ports_hint(service: Service) -> str:
+    numbers = [item.port for item in service.ports]
+    if SERVICE_LABEL in service.selector and numbers == [80]:
+        return "write 80: a registered service has that port here, and each instance is reached at its own"
+    return f"its ports: {', '.join(map(str, numbers)) or 'none'}"
 
 
 def _of_backend(reader: Reader, owner: Ref) -> BackendFacts:

@@ -1,8 +1,4 @@
-"""Endpoints and their own road: which instances serve an upstream, and whether a change touches nothing else.
-
-An endpoint that comes, goes or drains recompiles no route: `groups_touched` names the groups to be looked at again, and
-`endpoint_group` makes each anew from the snapshot.
-"""
+"""Which instances serve an upstream: those of EndpointSlices, Backends and a registry."""
 
 from __future__ import annotations
 
@@ -10,12 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, Protocol
 
 from sampan.documents.kinds.backend import Backend
+from sampan.documents.kinds.instance import KIND as INSTANCE
+from sampan.documents.kinds.instance import Instance
 from sampan.documents.kinds.service import EndpointConditions, EndpointSlice, Service, ServicePort
 from sampan.model.meta import Object
-from sampan.model.names import CORE, DISCOVERY, SAMPAN, Ref, resource_name
+from sampan.model.names import Ref, resource_name
 from sampan.model.plan import Endpoint, EndpointGroup, Upstream
-from sampan.model.snapshot import Change, IndexKey, Snapshot
-from sampan.resolve.index import SERVICE_NAME_LABEL, backends_labelled, services_selecting, slices_of
+from sampan.model.snapshot import IndexKey, Snapshot
+from sampan.resolve.index import COMMON_LABELS, labelled, slices_of, telling
 
 State = Literal["ready", "draining", "down"]
 
@@ -58,14 +56,16 @@ def has_names(world: World, owner: Ref) -> bool:
     if found is None:
         return False
     if isinstance(found.spec, Backend):
-        return _names_in(found.spec)
+        return holds_names(found.spec)
     if any(item.spec.address_type == "FQDN" for item in world.bucket(slices_of(owner.namespace, owner.name))):
         return True
-    return any(_names_in(item.spec) for item in selected(world, found))
+    return any(holds_names(item.spec) for item in selected(world, found))
 
 
-def _names_in(backend: Backend) -> bool:
-    return backend.external_hostname is not None or any(item.hostname for item in backend.endpoints)
+def holds_names(spec: Backend | Instance) -> bool:
+    if isinstance(spec, Instance):
+        return bool(spec.hostname)
+    return spec.external_hostname is not None or any(item.hostname for item in spec.endpoints)
 
 
 def service_port(service: Service, port: int) -> ServicePort | None:
@@ -80,13 +80,18 @@ def selects(service: Service, labels: Mapping[str, str]) -> bool:
 
 
 def selected(world: World, found: Object) -> list[Object]:
-    """The Backends that a Service takes, found through the rarest label of its selector."""
+    """The Backends and Instances that a Service takes, found through the rarest label of its selector."""
     service: Service = found.spec
     if not service.selector:
         return []
     namespace = found.ref.namespace
-    buckets = [world.bucket(backends_labelled(namespace, *label)) for label in service.selector.items()]
-    return [item for item in min(buckets, key=len) if selects(service, item.meta.labels)]
+    pairs = telling(service.selector)
+    candidates = min((world.bucket(labelled(namespace, *pair)) for pair in pairs), key=len)
+    taken = [item for item in candidates if selects(service, item.meta.labels)]
+    if pairs[0][0] in COMMON_LABELS:
+        instances = (item for item in world.bucket(INSTANCE) if item.ref.namespace == namespace)
+        taken += [item for item in instances if selects(service, item.meta.labels)]
+    return taken
 
 
 def _of_service(world: World, found: Object, number: int) -> Iterator[Endpoint]:
@@ -97,7 +102,9 @@ def _of_service(world: World, found: Object, number: int) -> Iterator[Endpoint]:
     for item in world.bucket(slices_of(found.ref.namespace, found.ref.name)):
         yield from _of_slice(item.spec, port, service.publish_not_ready_addresses)
     for item in selected(world, found):
-        if _goes_with(item.spec, port):
+        if isinstance(item.spec, Instance):
+            yield from _of_instance(item.spec, service.publish_not_ready_addresses)
+        elif _goes_with(item.spec, port):
             yield from _of_backend(item.spec)
 
 
@@ -132,74 +139,15 @@ def _of_backend(backend: Backend) -> Iterator[Endpoint]:
             yield Endpoint(item.address or item.hostname or item.unix, item.port or 0, item.weight, "ready", item.zone)
 
 
+def _of_instance(instance: Instance, all_ready: bool) -> Iterator[Endpoint]:
+    """At its own port, whatever the Service's port or target port: where it listens, only the registry knows."""
+    if instance.weight:
+        state: State = "ready" if all_ready else instance.state
+        yield Endpoint(instance.place, instance.port, instance.weight, state, instance.zone, instance.region)
+
+
 def _ordered(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
     by_place: dict[tuple[str, int], Endpoint] = {}
     for item in endpoints:
         by_place.setdefault((item.address, item.port), item)
     return tuple(item for _, item in sorted(by_place.items()))
-
-
-# ---- what a change touches
-
-
-def groups_touched(change: Change, old: Snapshot, new: Snapshot) -> tuple[frozenset[str], bool]:
-    """(names of groups whose endpoints may differ, whether anything else may differ so that a resolve is needed)."""
-    groups: set[str] = set()
-    more = False
-    for ref, (before, after) in change.objects.items():
-        if (ref.group, ref.kind) == (DISCOVERY, "EndpointSlice"):
-            more |= _touched_by_slice(groups, ref.namespace, before, after, (old, new))
-        elif (ref.group, ref.kind) == (SAMPAN, "Backend"):
-            more |= _touched_by_backend(groups, ref, before, after, (old, new))
-        elif (ref.group, ref.kind) == (CORE, "Service"):
-            more = True
-            groups.update(_groups_of_service(ref, before, after))
-        else:
-            more = True
-    return frozenset(groups), more
-
-
-def _touched_by_slice(
-    groups: set[str], namespace: str, before: Object | None, after: Object | None, worlds: tuple[Snapshot, Snapshot]
-) -> bool:
-    items = [item for item in (before, after) if item is not None]
-    for item in items:
-        service = Ref(CORE, "Service", namespace, item.meta.labels.get(SERVICE_NAME_LABEL, ""))
-        for world in worlds:
-            found = world.get(service)
-            if found is not None:
-                groups.update(group_name(service, port.port) for port in found.spec.ports)
-    # Names are looked up by Envoy itself, so they stand in the upstream, which a resolve makes.
-    return any(item.spec.address_type == "FQDN" for item in items)
-
-
-def _touched_by_backend(
-    groups: set[str], ref: Ref, before: Object | None, after: Object | None, worlds: tuple[Snapshot, Snapshot]
-) -> bool:
-    groups.add(group_name(ref, 0))
-    items = [item for item in (before, after) if item is not None]
-    for world in worlds:
-        for item in items:
-            for found in _selecting(world, item):
-                groups.update(group_name(found.ref, port.port) for port in found.spec.ports)
-    if before is None or after is None or before.meta.annotations != after.meta.annotations:
-        return True
-    if any(_names_in(item.spec) for item in items):
-        return True
-    settings = {"endpoints": (), "port": None}
-    return bool(before.spec.model_copy(update=settings) != after.spec.model_copy(update=settings))
-
-
-def _selecting(world: Snapshot, backend: Object) -> Iterator[Object]:
-    """The Services that take a Backend."""
-    for label in backend.meta.labels.items():
-        for found in world.bucket(services_selecting(backend.ref.namespace, *label)):
-            if selects(found.spec, backend.meta.labels):
-                yield found
-
-
-def _groups_of_service(ref: Ref, before: Object | None, after: Object | None) -> Iterator[str]:
-    for item in (before, after):
-        if item is not None:
-            for port in item.spec.ports:
-                yield group_name(ref, port.port)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from operator import attrgetter
 
-from sampan.model.names import Ref
+from sampan.documents.words import shown
+from sampan.model.names import Ref, registered_name
 from sampan.resolve.units import Reader, unit
 
 # Only neighbours in the order of names are compared, so that a thousand dangling references stay cheap.
@@ -33,12 +34,18 @@ def other_names(reader: Reader, wanted: Ref) -> str:
     """A hint for an object that does not exist: one of the same kind with a name like it, or in another namespace, or
     what there is."""
     near = _near(reader, wanted)
-    present = [f"'{ref.name}'" for ref in near if ref.namespace == wanted.namespace][:_LISTED]
+    # Every registered service is there a second time, under its name with '@' and the source.
+    names = (ref.name for ref in near if ref.namespace == wanted.namespace and "@" not in ref.name)
+    present = [f"'{name}'" for name in names][:_LISTED]
     where = f" in namespace '{wanted.namespace}'" if wanted.namespace else ""
-    return _like(wanted, near) or (
-        f"there is {', '.join(present)}{' and maybe more' if len(present) == _LISTED else ''}"
-        if present
-        else f"there is no {wanted.kind}{where}: add it"
+    return (
+        _registered(reader, wanted)
+        or _like(wanted, near)
+        or (
+            f"there is {', '.join(present)}{' and maybe more' if len(present) == _LISTED else ''}"
+            if present
+            else f"there is no {wanted.kind}{where}: add it"
+        )
     )
 
 
@@ -46,6 +53,14 @@ def other_names(reader: Reader, wanted: Ref) -> str:
 def like_names(reader: Reader, wanted: Ref) -> str:
     """The same, "" where none is like it."""
     return _like(wanted, _near(reader, wanted))
+
+
+def _registered(reader: Reader, wanted: Ref) -> str:
+    """For who writes a registered service's own name where that is no object's name."""
+    name = registered_name(wanted.name)
+    if wanted.kind != "Service" or name == wanted.name or reader.get(wanted._replace(name=name)) is None:
+        return ""
+    return f"the registered service {shown(wanted.name)} is called '{name}' here"
 
 
 def _near(reader: Reader, wanted: Ref) -> list[Ref]:

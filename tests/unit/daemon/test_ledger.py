@@ -11,7 +11,7 @@ from sampan.daemon.ledger import Ledger
 from sampan.daemon.refusals import Refusal
 from sampan.envoy.types import ROUTE as ROUTE_TYPE
 from sampan.model.meta import Meta, Object
-from sampan.model.names import GATEWAY_API, Ref
+from sampan.model.names import GATEWAY_API, SAMPAN, Ref
 from sampan.model.snapshot import Change
 from sampan.model.status import Condition, ParentStatus, Status
 from sampan.sources.last_good import Saved
@@ -49,6 +49,13 @@ def test_an_object_that_went_starts_again() -> None:
     ledger.observe(change(None))
     ledger.observe(change(route("c")))
     assert ledger.generation(route("c")) == 1
+
+
+def test_instances_leave_nothing_to_write() -> None:
+    ledger, ref = Ledger(), Ref(SAMPAN, "Instance", "default", "shop@n1/1")
+    for new in (Object(ref, Meta(), "a"), Object(ref, Meta(), "b"), None):
+        ledger.observe(Change({ref: (None, new)}))
+    assert not ledger.dirty_generations
 
 
 def accepted(status: str, reason: str = "x") -> Status:

@@ -27,6 +27,13 @@ BUILT_IN = KindSet().with_kinds(
         Kind(GATEWAY_API, "ListenerSet", ("v1",), None),
         Kind(GATEWAY_API, "UDPRoute", ("v1", "v1alpha2"), None),
         Kind(SAMPAN, "Backend", ("v1alpha1",), Backend),
+        Kind(
+            SAMPAN,
+            "Instance",
+            ("v1alpha1",),
+            None,
+            registered="register it, or write a Backend with its address and labels",
+        ),
         Kind(CORE, "Service", ("v1",), Service),
         Kind(DISCOVERY, "EndpointSlice", ("v1",), EndpointSlice, top_level=True),
         Kind(CORE, "Secret", ("v1",), Secret, top_level=True, secret=True),

@@ -11,8 +11,9 @@ from sampan.model.names import CLUSTER_SCOPED
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind. `spec` is None where the kind is known and not supported yet. `top_level`: the class describes the
-    document's own fields, beside apiVersion, kind and metadata (Secret), and not a `spec`."""
+    """One kind. `spec` is None where no document of the kind is read: it is known and not supported yet, or
+    `registered` says what to do instead of writing it. `top_level`: the class describes the document's own fields,
+    beside apiVersion, kind and metadata (Secret), and not a `spec`."""
 
     group: str
     name: str
@@ -21,6 +22,7 @@ class Kind:
     top_level: bool = False
     secret: bool = False
     """No message may show a value of such a document."""
+    registered: str = ""
 
     @property
     def key(self) -> tuple[str, str]:

@@ -43,7 +43,8 @@ class ServicePort(Shape):
     """What is spoken: `http`, `https`, `grpc`, `kubernetes.io/h2c`, `kubernetes.io/ws`, `kubernetes.io/wss`, `tcp`."""
     port: Port
     target_port: Annotated[int | str | None, BeforeValidator(_port_or_name)] = None
-    """The port of the instances, by number or name; the same as `port` if absent."""
+    """The port of the instances, by number or name; the same as `port` if absent. Backends and registered instances are
+    reached at their own ports whatever the number is; a name takes only Backends whose port has that name."""
     node_port: Annotated[int, Field(strict=True, ge=0, le=65535)] | None = None
     """Ignored."""
 
@@ -52,8 +53,9 @@ class Service(Spec):
     """A name for instances that do the same.
 
     Its endpoints are those of EndpointSlices labelled `kubernetes.io/service-name`, and of every `Backend` and
-    registered instance whose labels its `selector` matches. Fields that only a Kubernetes node acts on are accepted
-    and ignored.
+    registered instance whose labels its `selector` matches. `{sampan.dev/service: reviews, version: v2}` takes the
+    instances of version v2 that are registered as `reviews`; every instance is reached at its own port, so `ports` may
+    be any. Fields that only a Kubernetes node acts on are accepted and ignored.
     """
 
     type: Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] = "ClusterIP"
