@@ -88,7 +88,7 @@ def test_where_hosts_of_routes_and_listeners_meet(intersecting: Stage) -> None:
         ("/s5", "wild.example"),
     ):
         stage.expect(404, path, host)
-    stage.world.until_route("HTTPRoute", stage.namespace, "none", "Accepted", "False", "NoMatchingListenerHostname")
+    stage.settled(routes[4], routes=[("Accepted", "False", "NoMatchingListenerHostname")])
     attached = {f"l{number}": Listener(count, ["HTTPRoute"], SERVING) for number, count in enumerate((2, 1, 1))}
     until_listeners(stage.world, stage.namespace, "same", attached)
     for host in four:
