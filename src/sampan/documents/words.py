@@ -127,7 +127,8 @@ def _wrong_type(path: Path, expected: str, value: object, secret: bool) -> Mista
         hint = "put it in quotes" if secret else f'put it in quotes: "{word}"'
     elif expected in ("a whole number", "true or false") and isinstance(value, str) and not secret:
         plain = value.isdigit() if expected == "a whole number" else value in ("true", "false")
-        hint = f"write {value} without quotes" if plain else ""
+        other = "write digits alone" if expected == "a whole number" else "write true or false"
+        hint = f"write {value} without quotes" if plain else other
     elif expected.startswith("a duration") and isinstance(value, int) and not isinstance(value, bool):
         hint = f"write '{value}s' for seconds or '{value}ms' for milliseconds"
     elif expected == "a list" and isinstance(value, dict):
