@@ -118,3 +118,21 @@ def test_isolation_takes_less_than_its_limit(sampan_with_raw_route: Sampan, one:
     sampan.write("bad.yaml", raw_route("bad", "r0001", "("))
     sampan.until_diagnostic("SMP0501", ISOLATED_SECONDS)
     print(f"isolated after {time.monotonic() - began:.2f} s")
+
+
+def test_a_bug_in_a_policy_keeps_what_was_in_force_and_is_told(sampan_with_raw_route: Sampan, one: Echo) -> None:
+    sampan = sampan_with_raw_route
+    documents = joined(gateway(sampan.port), backend("one", one.port), route("r", {"one": 1}, path="/r"))
+    sampan.write("all.yaml", documents)
+    sampan.start()
+    sampan.until_answer("one", "/r")
+    with sampan.load(path="/r") as seen:
+        sampan.write("bug.yaml", raw_route("bug", "r", "x").replace('"pathRegex"', '"bug"'))
+        told = sampan.until_diagnostic("SMP0603")
+        sampan.write("more.yaml", route("more", {"one": 1}, path="/more"))
+        # Without the bug everything that came meanwhile is in force.
+        sampan.remove("bug.yaml")
+        sampan.until_answer("one", "/more")
+    assert set(seen) == {200}
+    assert "RuntimeError: x" in told["reason"]
+    until(lambda: not sampan.diagnostics(), sampan.diagnostics)

@@ -153,6 +153,11 @@ def _attached(item: Item) -> str:
     return str(sum(listener.get("attachedRoutes") or 0 for listener in listeners)) if listeners else ""
 
 
+def _published(item: Item) -> str:
+    """How many services it publishes now."""
+    return str(at(item, "status", "publishedServices") or 0)
+
+
 def _service_ports(item: Item) -> str:
     ports = at(item, "spec", "ports") or ()
     return _joined(f"{port.get('port')}/{port.get('protocol') or 'TCP'}" for port in ports)
@@ -229,6 +234,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "UDPRoute": _ROUTE[1:],
     "ReferenceGrant": (Column("FROM", _sides("from")), Column("TO", _sides("to"))),
     "BackendTLSPolicy": _POLICY,
+    "Publication": (_PARENTS, Column("SERVICES", _published), _ACCEPTED, _RESOLVED, _REASON),
     "Backend": (Column("ADDRESSES", _backend_addresses), _ACCEPTED),
     "Service": (
         Column("TYPE", lambda item: str(at(item, "spec", "type") or "ClusterIP")),

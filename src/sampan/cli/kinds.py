@@ -52,6 +52,7 @@ KINDS = (
     KindName(GATEWAY_API, "UDPRoute", "udproutes"),
     KindName(GATEWAY_API, "ReferenceGrant", "referencegrants", ("refgrant",)),
     KindName(GATEWAY_API, "BackendTLSPolicy", "backendtlspolicies", ("btlspolicy",)),
+    KindName(SAMPAN, "Publication", "publications", ("pub",)),
     KindName(SAMPAN, "Timeout", "timeouts"),
     KindName(SAMPAN, "Retry", "retries"),
     KindName(SAMPAN, "Backend", "backends"),

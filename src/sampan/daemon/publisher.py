@@ -13,11 +13,13 @@ from sampan.compile.engine import Compiled, compile_plan
 from sampan.compile.memo import Memo
 from sampan.compile.routes import Part, trial
 from sampan.compile.settings import Settings
+from sampan.daemon.faults import caught
 from sampan.daemon.isolation import Suspect, culprits
 from sampan.daemon.refusals import PASSING, Refusal, Refusals, plainly
 from sampan.envoy import types
 from sampan.envoy.static import trial_bootstrap
 from sampan.envoy.table import Row, Rows, Table
+from sampan.model.diagnostic import Diagnostic
 from sampan.model.names import Ref
 from sampan.model.plan import Plan, Upstream, View
 from sampan.model.policy import PolicyKind
@@ -46,6 +48,7 @@ class Publication:
     upstreams: Mapping[str, Upstream] | None = None
     groups: dict[str, Upstream] = field(default_factory=dict)
     endpoints: Rows = field(default_factory=dict)
+    fault: Diagnostic | None = None
     revision: int = 0
     sent: list[tuple[int, Compiled]] = field(default_factory=list)
     good: dict[str, tuple[Part, ...]] = field(default_factory=dict)
@@ -87,8 +90,14 @@ class Publisher:
         state = self.publication(view)
         stand_ins = state.refusals.stand_ins
         if state.compiled is None or state.plan is not plan or state.with_stand_ins is not stand_ins:
-            state.compiled = compile_plan(plan, self._policies, state.memo, refused=stand_ins, settings=self._settings)
-            state.refusals.keep(state.compiled.replaced())
+            try:
+                compiled = compile_plan(plan, self._policies, state.memo, refused=stand_ins, settings=self._settings)
+            except Exception as error:
+                state.memo = Memo()  # half brought up to date: worth nothing
+                state.fault = caught(f"compiling for {view.proxy}", error)
+                return state.revision
+            state.compiled, state.fault = compiled, None
+            state.refusals.keep(compiled.replaced())
             state.plan, state.with_stand_ins = plan, state.refusals.stand_ins
         self._follow_upstreams(state, plan, snapshot, groups)
         table = Table({**state.compiled.table.rows, **({types.ENDPOINT: state.endpoints} if state.endpoints else {})})

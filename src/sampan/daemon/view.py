@@ -85,7 +85,8 @@ class Overview:
 
         snapshot = self.pipeline.world.snapshot
         states = self.publisher.publications
-        return [
+        faults = [state.fault for state in states.values() if state.fault is not None]
+        return faults + [
             item for view, state in states.items() for item in diagnostics(state.refusals, plans.get(view), snapshot)
         ]
 

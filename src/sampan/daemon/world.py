@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from sampan.daemon.faults import caught
 from sampan.documents.kinds.kind_set import KindSet
 from sampan.model.diagnostic import Diagnostic
 from sampan.model.policy import PolicyKind
 from sampan.model.snapshot import Change, Snapshot
-from sampan.resolve import Memo, Resolution, groups_touched, index_of, resolve
+from sampan.resolve import Expansion, Memo, Resolution, groups_touched, index_of, resolve, told
 from sampan.sources.last_good import LastGood
 from sampan.sources.merge import Merged, merge, start
 from sampan.sources.source import Records
@@ -34,37 +35,54 @@ class Step:
 
 
 class World:
-    """The latest snapshot and what it means."""
+    """The latest snapshot and what it means. `snapshot` is what was merged, and the routes that Publications make."""
 
     def __init__(self, kinds: KindSet, policies: Sequence[PolicyKind], last_good: LastGood | None = None) -> None:
         self.kinds = kinds
         self.policies = tuple(policies)
         self.merged: Merged = start(Snapshot(index_of), kinds, last_good)
+        self.snapshot = self.merged.snapshot
         self.resolution = Resolution()
+        self._expansion = Expansion()
         self._memo = Memo()
         self._began = False
-
-    @property
-    def snapshot(self) -> Snapshot:
-        return self.merged.snapshot
+        self._fault: Diagnostic | None = None
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """Of reading and of resolving, not yet narrowed to the lines of their fields."""
-        return (*self.merged.diagnostics, *self.resolution.diagnostics)
+        faults = () if self._fault is None else (self._fault,)
+        return (*self.merged.diagnostics, *self.resolution.diagnostics, *faults)
 
     def advance(self, records: Iterable[Records], now: str) -> Step:
         """Takes in what the sources said. `now` is RFC 3339."""
-        before = self.merged.snapshot
-        self.merged = merge(self.merged, records)
-        change = self.merged.change
-        groups, more = groups_touched(change, before, self.merged.snapshot)
+        before = self.snapshot
+        change = self._taken_in(records)
+        groups, more = groups_touched(change, before, self.snapshot)
         needed = more or not self._began
         if needed:
             self.resolve(now)
         return Step(change, groups, needed)
 
+    def _taken_in(self, records: Iterable[Records]) -> Change:
+        self.merged = merge(self.merged, records)
+        change = self.merged.change
+        routes = self._expansion.follow(change, self.merged.snapshot)
+        if not (routes or self._expansion):
+            self.snapshot = self.merged.snapshot
+            return change
+        both = {ref: (self.snapshot.get(ref), item) for ref, item in routes.items()}
+        change = Change({**change.objects, **both})
+        self.snapshot = self.snapshot.with_changes({ref: after for ref, (_, after) in change.objects.items()})
+        return change
+
     def resolve(self, now: str) -> None:
         """Resolves anew; also without a change, for certificates that expire."""
-        self.resolution = resolve(self.merged.snapshot, self.policies, self._memo, now=now)
         self._began = True
+        try:
+            resolution = resolve(self.snapshot, self.policies, self._memo, now=now)
+            self.resolution = told(resolution, self._expansion) if self._expansion else resolution
+            self._fault = None
+        except Exception as error:
+            self._memo = Memo()  # half brought up to date: worth nothing
+            self._fault = caught("resolving", error)

@@ -79,6 +79,7 @@ ROUTE_CLASH = Code("SMP0320", "HTTPRoute and GRPCRoute for the same hosts")
 SHADOWED_ROUTE = Code("SMP0321", "route that an older one hides", "warning")
 UNSUPPORTED_BACKEND_PROTOCOL = Code("SMP0322", "backend speaks something else")
 BAD_TLS_OPTION = Code("SMP0323", "TLS option not supported")
+SHARED_PLACE = Code("SMP0330", "several services published at one place", "warning")
 
 # 04xx policies
 POLICY_CONFLICT = Code("SMP0401", "another policy has this target")
@@ -93,3 +94,4 @@ REFUSED = Code("SMP0501", "refused by Envoy")
 # 06xx processes and the machine
 PORT_NOT_OPEN = Code("SMP0601", "port that cannot be opened")
 STATE_PROBLEM = Code("SMP0602", "state folder that cannot be used", "warning")
+OWN_MISTAKE = Code("SMP0603", "mistake of Sampan's own, or of a plugin")

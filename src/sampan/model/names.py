@@ -87,6 +87,8 @@ def hostname_intersection(left: str, right: str) -> str | None:
 
 # ---- what is registered somewhere
 
+CONSUL = "consul"
+"""The source of what is registered here: the embedded registry and a real Consul alike."""
 SERVICE_LABEL = "sampan.dev/service"
 """On an Instance: the object name of its service (`registered_name`). In a Service's selector it takes them in."""
 SOURCE_LABEL = "sampan.dev/source"
@@ -126,6 +128,11 @@ def bare(name: str) -> tuple[str, str]:
     """What `qualified` made, taken apart: `("reviews", "consul")`; the place is "" in a name without one."""
     stem, _, place = name.partition("@")
     return stem, place
+
+
+def published(publication: str, service: str) -> str:
+    """Of the route that a Publication makes for a service: `everything:reviews`. No document's name holds a colon."""
+    return f"{publication}:{service}"
 
 
 def instance_name(service: str, node: str, instance: str) -> str:

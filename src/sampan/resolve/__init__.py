@@ -7,8 +7,19 @@ next resolve cost what changed.
 from sampan.resolve.endpoints import endpoint_group
 from sampan.resolve.gateways import built_in_class
 from sampan.resolve.index import index_of
+from sampan.resolve.publications import Expansion, told
 from sampan.resolve.resolution import Resolution
 from sampan.resolve.touched import groups_touched
 from sampan.resolve.world import Memo, resolve
 
-__all__ = ["Memo", "Resolution", "built_in_class", "endpoint_group", "groups_touched", "index_of", "resolve"]
+__all__ = [
+    "Expansion",
+    "Memo",
+    "Resolution",
+    "built_in_class",
+    "endpoint_group",
+    "groups_touched",
+    "index_of",
+    "resolve",
+    "told",
+]

@@ -8,6 +8,7 @@ from sampan.documents.kinds.gateway import Gateway, GatewayClass
 from sampan.documents.kinds.grpc_route import GRPCRoute
 from sampan.documents.kinds.http_route import HTTPRoute
 from sampan.documents.kinds.kind_set import Kind, KindSet
+from sampan.documents.kinds.publication import Publication
 from sampan.documents.kinds.reference_grant import ReferenceGrant
 from sampan.documents.kinds.secret import ConfigMap, Secret
 from sampan.documents.kinds.service import EndpointSlice, NamespaceSpec, Service
@@ -34,6 +35,7 @@ BUILT_IN = KindSet().with_kinds(
             None,
             registered="register it, or write a Backend with its address and labels",
         ),
+        Kind(SAMPAN, "Publication", ("v1alpha1",), Publication),
         Kind(CORE, "Service", ("v1",), Service),
         Kind(DISCOVERY, "EndpointSlice", ("v1",), EndpointSlice, top_level=True),
         Kind(CORE, "Secret", ("v1",), Secret, top_level=True, secret=True),

@@ -7,6 +7,8 @@ from sampan.compile.hooks import ClusterFill, ConnectionFill, RouteFill
 
 
 def route(value: RawRouteSettings, fill: RouteFill) -> None:
+    if value.bug is not None:
+        raise RuntimeError(value.bug)
     if fill.forward is not None and value.path_regex is not None:
         fill.forward.regex_rewrite.pattern.regex = value.path_regex
         fill.forward.regex_rewrite.substitution = "/"

@@ -15,6 +15,8 @@ class RawRouteSettings(Ruled):
     """For an upstream: Envoy refuses more than 100."""
     stat_prefix: str | None = None
     """For a way in: Envoy refuses ""."""
+    bug: str | None = None
+    """Raises, with this text."""
     operation: str | None = None
     """A word without effect, to make another version of a route."""
 
