@@ -49,8 +49,8 @@ class Ledger:
     dirty_transitions: set[ConditionKey] = field(default_factory=set)
 
     def observe(self, change: Change) -> None:
-        """Counts generations. Objects that went are forgotten: one that returns starts at 1, as in Kubernetes. Instances
-        have no generation, and come and go by the thousands."""
+        """Counts generations. Objects that went are forgotten: one that returns starts at 1, as in Kubernetes.
+        Instances have no generation, and come and go by the thousands."""
         for ref, (_, new) in change.objects.items():
             if (ref.group, ref.kind) == INSTANCE:
                 continue

@@ -21,9 +21,13 @@ class Memory:
     def put(self, key: str, text: str) -> None:
         """Sets what is under a key: YAML text of one document or more."""
         before = self._held.get(key)
-        self._held[key] = load(text, key, self._kinds, self.name, before.memo if before else None)
+        self.say(key, load(text, key, self._kinds, self.name, before.memo if before else None))
+
+    def say(self, key: str, loaded: Loaded) -> None:
+        """Sets what is under a key to objects that are there already, Instances for example."""
+        self._held[key] = loaded
         if self._emit:
-            self._emit(Records(self.name, {key: self._held[key]}))
+            self._emit(Records(self.name, {key: loaded}))
 
     def remove(self, key: str) -> None:
         """Removes a key; nothing happens if it is not there."""

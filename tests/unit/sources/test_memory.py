@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import registered
 from sampan.documents.kinds.built_in import BUILT_IN
 from sampan.sources.memory import Memory
 from sampan.sources.source import Records, Source
@@ -27,14 +28,16 @@ def test_everything_first_and_then_what_changes() -> None:
             task = group.create_task(source.run(emit))
             await started.wait()
             memory.put("k", TEXT + "---\n" + TEXT.replace("a}", "b}"))
+            memory.say("i", registered.registered("shop"))
             memory.remove("k")
             memory.remove("k")
             task.cancel()
         memory.put("k", TEXT)
         return said
 
-    first, second, third = asyncio.run(main())
+    first, second, made, third = asyncio.run(main())
     assert (first.source, first.whole, list(first.changed)) == ("memory", True, ["k"])
     assert second.changed["k"].objects[0] is first.changed["k"].objects[0]
     assert len(second.changed["k"].objects) == 2
+    assert [item.ref.name for item in made.changed["i"].objects] == ["shop", "shop@consul"]
     assert third.removed == {"k"}
