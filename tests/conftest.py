@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from sampan.proxy import binary
 
-# What tests of several folders share lies beside this: `registered`.
-sys.path.append(str(Path(__file__).parent))
+from . import consul_binary
 
 
 def _envoy() -> str:
@@ -41,7 +38,13 @@ def _shell() -> str:
     return f"there is no {', '.join(missing)}" if missing else ""
 
 
-ABSENT: dict[str, Callable[[], str]] = {"envoy": _envoy, "root": _root, "browser": _browser, "shell": _shell}
+ABSENT: dict[str, Callable[[], str]] = {
+    "envoy": _envoy,
+    "consul": consul_binary.absent,
+    "root": _root,
+    "browser": _browser,
+    "shell": _shell,
+}
 """By marker: why its real part is absent, or ""."""
 
 

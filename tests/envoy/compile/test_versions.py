@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-import registered
-from registered import instance
 from sampan.daemon.world import World
 from sampan.documents.kinds.built_in import BUILT_IN
 from sampan.documents.load import Document
@@ -19,6 +17,9 @@ from sampan.policies import discover, document_kinds
 from sampan.resolve import endpoint_group
 from sampan.sources.memory import Memory
 from sampan.sources.source import Records
+
+from ... import registered
+from ...registered import instance
 
 pytestmark = pytest.mark.envoy
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 from resolve_world import GATEWAY, World, route, service
 
-import registered
-from registered import instance
 from sampan.documents.load import Document
 from sampan.model.meta import Object
 from sampan.model.names import Ref
 from sampan.model.plan import Endpoint
 from sampan.model.snapshot import difference
 from sampan.resolve import endpoint_group, groups_touched
+
+from ... import registered
+from ...registered import instance
 
 SHOP = "service/default/shop/80"
 QUALIFIED = "service/default/shop~40consul/80"

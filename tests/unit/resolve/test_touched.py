@@ -9,11 +9,12 @@ from resolve_world import GATEWAY, World, objects, route, service
 from test_endpoints import backend, slice_
 from test_incremental import deep_resolution
 
-import registered
 from sampan.model.meta import Object
 from sampan.model.names import Ref
 from sampan.model.snapshot import difference
 from sampan.resolve import endpoint_group, groups_touched
+
+from ... import registered
 
 SELECTORS = [
     "{app: shop}",

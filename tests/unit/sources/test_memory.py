@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-import registered
 from sampan.documents.kinds.built_in import BUILT_IN
 from sampan.sources.memory import Memory
 from sampan.sources.source import Records, Source
+
+from ... import registered
 
 TEXT = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n"
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 
-import registered
-from registered import instance
 from sampan.documents.kinds.built_in import BUILT_IN
 from sampan.documents.load import Loaded, load
 from sampan.model import codes
@@ -14,6 +12,9 @@ from sampan.model.names import Ref
 from sampan.model.snapshot import Snapshot, difference
 from sampan.sources.merge import Merged, merge, start
 from sampan.sources.source import Records
+
+from ... import registered
+from ...registered import instance
 
 REVIEWS = registered.registered("reviews", instance("reviews"))
 
