@@ -1,0 +1,206 @@
+"""The client: reads, blocking queries and writes over one bounded pool of connections.
+
+async with Client(Target()) as client:
+    answer = await client.get(path("health", "service", "web"))
+    async for event in client.watch(path("catalog", "services")):
+        ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from yarl import URL
+
+from sampan.consul import wire
+from sampan.consul.durations import format_duration
+from sampan.consul.errors import ConsulError, RefusedError, UnreachableError
+from sampan.consul.exchange import bounded, decoded, once, reason
+from sampan.consul.outage import LIMITED_FIRST, LIMITED_LAST, Outage, Sleep, pause
+from sampan.consul.target import Target
+from sampan.consul.wire import NO_QUERY, Answer, Query
+from sampan.model.printable import one_line
+
+CONNECTIONS = 64
+RESERVED = 8
+"""Connections that blocking queries leave to everything else: a write never waits for the end of one."""
+WAIT = 60.0
+TIMEOUT = 10.0
+"""Seconds for an answer, beyond what a blocking query may wait."""
+_LARGEST_TEXT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """A watch has no answer at the moment, and goes on trying. The next `Answer` says that it is back."""
+
+    error: ConsulError
+
+
+class Client:
+    """For one event loop; a context manager. At most `connections` are open at once."""
+
+    def __init__(self, target: Target, connections: int = CONNECTIONS, sleep: Sleep = asyncio.sleep) -> None:
+        self.target = target
+        self.connections = max(connections, RESERVED + 1)
+        self._outage = Outage(sleep)
+        self._sleep = sleep
+        self._blocking = asyncio.Semaphore(self.connections - RESERVED)
+        self._session: aiohttp.ClientSession | None = None
+        self.waiting = 0
+        """Blocking queries that are under way."""
+
+    @property
+    def watches(self) -> int:
+        """How many blocking queries can be under way at once; more of them wait for one another."""
+        return self.connections - RESERVED
+
+    async def __aenter__(self) -> Self:
+        """Raises TargetError if certificates cannot be read. Connects to nothing yet."""
+        tls = self.target.tls()
+        if self.target.unix_path:
+            connector: aiohttp.BaseConnector = aiohttp.UnixConnector(self.target.unix_path, limit=self.connections)
+        else:
+            connector = aiohttp.TCPConnector(limit=self.connections, ssl=tls if tls is not None else True)
+        # Uncompressed: the agent is near, and unpacking costs more than reading.
+        headers = {"User-Agent": "sampan", "Accept-Encoding": "identity"}
+        if self.target.token:
+            headers[wire.TOKEN] = self.target.token
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers=headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # A proxy in the environment is for the outside world, not for the agent beside us.
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def __repr__(self) -> str:
+        return f"Client({self.target!r})"
+
+    # ---- calls
+
+    async def get(
+        self, path: str, query: Query = NO_QUERY, index: int | None = None, wait: float | None = None
+    ) -> Answer:
+        """Reads. With an `index` above 0 it waits up to `wait` seconds until there is something newer. A 404 is an
+        answer; any other refusal raises RefusedError, no answer UnreachableError, nonsense GarbageError."""
+        if not index:
+            return await self._call("GET", path, query)
+        seconds = WAIT if wait is None else wait
+        query = {**query, wire.INDEX_QUERY: str(index), "wait": format_duration(seconds)}
+        async with self._blocking:
+            self.waiting += 1
+            try:
+                # Consul adds up to a sixteenth of the wait by chance.
+                return await self._call("GET", path, query, timeout=seconds * 17 / 16 + TIMEOUT)
+            finally:
+                self.waiting -= 1
+
+    async def put(self, path: str, body: Any = None, query: Query = NO_QUERY, raw: bytes | None = None) -> Answer:
+        """Writes: `body` as JSON, or `raw` as it is."""
+        data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
+        return await self._call("PUT", path, query, data)
+
+    async def delete(self, path: str, query: Query = NO_QUERY) -> Answer:
+        return await self._call("DELETE", path, query)
+
+    async def watch(
+        self, path: str, query: Query = NO_QUERY, wait: float = WAIT
+    ) -> AsyncGenerator[Answer | Away, None]:
+        """The answer now, then one for each change, without end; `Away` for each attempt that failed.
+
+        As Consul documents blocking queries: an index that goes backwards starts over at 0, and one below 1 counts as
+        1. An answer without news (the wait was over) is not told, unless the watch was away. Close it (`aclosing`) to
+        give its connection back at once.
+        """
+        index, failures, away = 0, 0, False
+        clock = asyncio.get_running_loop().time
+        while True:
+            asked, began = index, clock()
+            try:
+                answer = await self.get(path, query, asked, wait)
+            except ConsulError as error:
+                failures, away = failures + 1, True
+                yield Away(error)
+                index = await self._after(error, failures, asked)
+                continue
+            # An index that goes backwards: the server began anew, and all of it is to be read.
+            index = 0 if 0 < answer.index < asked else max(answer.index, 1)
+            if away or not asked or answer.index != asked:
+                away = False
+                yield answer
+            if answer.index > asked or clock() - began >= wait / 2:
+                failures = 0
+            else:
+                # It does not block, or one of two servers with indexes of their own answers in turn: without a pause
+                # this would spin.
+                failures += 1
+                await self._sleep(pause(failures, last=1.0))
+
+    async def _after(self, error: ConsulError, failures: int, asked: int) -> int:
+        """Waits as the error asks for, and says with which index to go on."""
+        if isinstance(error, UnreachableError):
+            await self._outage.wait()
+        elif isinstance(error, RefusedError) and error.limited:
+            await self._sleep(max(error.retry_after, pause(failures, LIMITED_FIRST, LIMITED_LAST)))
+            return asked
+        elif isinstance(error, RefusedError) and error.forbidden:
+            await self._sleep(pause(failures, LIMITED_FIRST, LIMITED_LAST))
+        else:
+            await self._sleep(pause(failures))
+        # Who comes back from an outage may be another: with an index above its own we would wait for nothing.
+        return 0
+
+    # ---- one exchange
+
+    async def _call(
+        self, method: str, path: str, query: Query, data: bytes | None = None, timeout: float = TIMEOUT
+    ) -> Answer:
+        if self._session is None:
+            raise RuntimeError("the client is used outside `async with`")
+        text = wire.query_text({**self.target.scope, **query})
+        url = URL(f"{self.target.base}{path}{'?' if text else ''}{text}", encoded=True)
+        try:
+            async with self._session.request(
+                method,
+                url,
+                data=data,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT, sock_read=timeout),
+                allow_redirects=False,  # a token goes nowhere but where it was meant to go
+                server_hostname=self.target.server_name or None,
+                middlewares=() if method == "GET" and wire.INDEX_QUERY not in query else (once,),
+            ) as response:
+                body = await bounded(response, path)
+                status, headers = response.status, response.headers
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise UnreachableError(self._told(f"{self.target.address}: {reason(error)}")) from None
+        self._outage.note_answer()
+        if not 200 <= status < 300 and not (status == 404 and wire.INDEX in headers and method == "GET"):
+            raise self._refusal(method, path, status, body, headers.get(wire.RETRY_AFTER, ""))
+        kept = {name.title(): value for name, value in headers.items() if name.lower().startswith("x-consul-")}
+        return Answer(status, wire.index_of(headers), decoded(body, status, path), kept)
+
+    def _refusal(self, method: str, path: str, status: int, body: bytes, retry_after: str) -> RefusedError:
+        text = body[: 4 * _LARGEST_TEXT].decode("utf-8", "replace").strip()
+        seconds = float(retry_after) if retry_after.isascii() and retry_after.isdigit() else 0.0
+        return RefusedError(method, path, status, self._told(text), min(seconds, LIMITED_LAST))
+
+    def _told(self, text: str) -> str:
+        """Fit for a message: one line, of a length to read, without the token."""
+        if self.target.token:
+            text = text.replace(self.target.token, "(the token)")
+        return one_line(text[:_LARGEST_TEXT])

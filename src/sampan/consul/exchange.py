@@ -1,0 +1,64 @@
+"""Single steps of an HTTP exchange: no second try by itself, bounded bodies, JSON, and reasons in words."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import aiohttp
+
+from sampan.consul.errors import GarbageError
+
+LARGEST_ANSWER = 128 * 1024 * 1024
+_CLOSED = "the connection was closed before the answer"
+
+
+class _LostError(OSError):
+    """A connection that broke before the answer, told to nobody but us."""
+
+
+async def once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """aiohttp asks a second time by itself when a connection breaks. A write must not be there twice, and a blocking
+    query must not wait, with the index of the server that went away, for one that begins anew."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+        raise _LostError(_CLOSED) from None
+
+
+async def bounded(response: aiohttp.ClientResponse, path: str) -> bytes:
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > LARGEST_ANSWER:
+            response.close()
+            raise GarbageError(f"{path}: an answer of more than {LARGEST_ANSWER} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def decoded(body: bytes, status: int, path: str) -> Any:
+    """Reads and writes answer JSON or nothing, and 404 a word."""
+    if status == 404 or not body.strip():
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise GarbageError(f"{path}: the answer is no JSON; is this Consul's HTTP port?") from None
+
+
+def reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"its certificate is not accepted ({error.certificate_error})"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return os.strerror(error.os_error.errno) if error.os_error.errno else str(error.os_error)
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return _CLOSED
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"what answers there does not speak HTTP/1.1 ({error.message.splitlines()[0] if error.message else ''})"
+    return str(error) or type(error).__name__
