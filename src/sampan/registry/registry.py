@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from sampan.registry.catalog import Catalog
 from sampan.registry.identity import Identity
 from sampan.registry.store import Store
 from sampan.registry.tables import Table, Tables
@@ -15,9 +17,15 @@ class Registry:
 
     identity: Identity
     tables: Tables
+    catalog: Catalog
 
 
 def build(identity: Identity, store: Store | None = None) -> Registry:
     """With what the store holds. `store` None: nothing survives."""
-    all_tables: list[Table[dict[str, object]]] = []
-    return Registry(identity, Tables(all_tables, store))
+    catalog = Catalog(identity)
+    all_tables: list[Table[Any]] = [catalog.nodes, catalog.services, catalog.checks, catalog.definitions]
+    registry = Registry(identity, Tables(all_tables, store), catalog)
+    # What follows from changes (`catalog.after_…`) is put together here, before the first write.
+    with registry.tables.write() as write:
+        catalog.begin(write)
+    return registry
