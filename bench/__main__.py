@@ -24,6 +24,8 @@ NAMES = {
     "changes": "failed requests during changes under open-loop load",
     "compile": "CPU of resolving and compiling, whole and one change",
     "memory": "memory of control plane and Envoy over many changes",
+    "registry": "registrations and waking of waiters, beside a real Consul",
+    "discovery": "from a registration or a failed check to the requests that follow it",
 }
 
 
