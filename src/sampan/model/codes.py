@@ -54,6 +54,9 @@ LAST_GOOD = Code("SMP0205", "the last good version stays in force", "warning")
 BAD_FILE_REFERENCE = Code("SMP0206", "file named by a document is not usable")
 NOT_WATCHED = Code("SMP0207", "changes are noticed late", "warning")
 HIDDEN_SERVICE = Code("SMP0208", "registered service that a document hides", "warning")
+REGISTRY_AWAY = Code("SMP0210", "registry that does not answer", "warning")
+REGISTRY_FORBIDDEN = Code("SMP0211", "registry that does not let Sampan read")
+UNUSABLE_INSTANCE = Code("SMP0212", "registered instance that cannot be reached", "warning")
 
 # 03xx resolving
 UNKNOWN_CLASS = Code("SMP0301", "no such GatewayClass")
