@@ -149,6 +149,21 @@ def test_a_write_whose_connection_breaks_is_not_sent_twice() -> None:
     run(main())
 
 
+def test_an_answer_without_a_leader_is_no_news() -> None:
+    async def main() -> None:
+        leaderless = answer([], 5)
+        leaderless.headers["X-Consul-KnownLeader"] = "false"
+        script = Script(answer(["a"], 5), leaderless, answer(["a"], 5))
+        events = await watched(script, 3, Sleeps())
+        assert [event.body if isinstance(event, Answer) else str(event.error) for event in events] == [
+            ["a"],
+            "the cluster has no leader",
+            ["a"],
+        ]
+
+    run(main())
+
+
 def test_a_key_that_is_not_there_is_an_answer() -> None:
     async def main() -> None:
         missing = web.Response(status=404, headers={"X-Consul-Index": "9"})
@@ -271,6 +286,11 @@ def test_writes_pass_by_a_thousand_blocking_queries() -> None:
             await full.wait()
             assert (await client.put("/v1/kv/a", raw=b"x")).body is True
             assert waiting == client.watches == 12
+            full.clear()
+            client.allow(20 + RESERVED)
+            assert client.watches == 20
+            while waiting < 20:
+                await asyncio.sleep(0)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

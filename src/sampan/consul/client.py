@@ -20,7 +20,7 @@ from yarl import URL
 
 from sampan.consul import wire
 from sampan.consul.durations import format_duration
-from sampan.consul.errors import ConsulError, RefusedError, UnreachableError
+from sampan.consul.errors import ConsulError, LeaderlessError, RefusedError, UnreachableError
 from sampan.consul.exchange import bounded, decoded, once, reason
 from sampan.consul.outage import LIMITED_FIRST, LIMITED_LAST, Outage, Sleep, pause
 from sampan.consul.target import Target
@@ -51,6 +51,7 @@ class Client:
         self.connections = max(connections, RESERVED + 1)
         self._outage = Outage(sleep)
         self._sleep = sleep
+        self._short = asyncio.Semaphore(RESERVED)
         self._blocking = asyncio.Semaphore(self.connections - RESERVED)
         self._session: aiohttp.ClientSession | None = None
         self.waiting = 0
@@ -61,13 +62,20 @@ class Client:
         """How many blocking queries can be under way at once; more of them wait for one another."""
         return self.connections - RESERVED
 
+    def allow(self, connections: int) -> None:
+        """More connections than it was made with: the server said that it takes them. Never fewer."""
+        for _ in range(connections - self.connections):
+            self._blocking.release()
+        self.connections = max(self.connections, connections)
+
     async def __aenter__(self) -> Self:
         """Raises TargetError if certificates cannot be read. Connects to nothing yet."""
         tls = self.target.tls()
+        # Without limits of its own: the two semaphores bound what is under way, and by that what is open.
         if self.target.unix_path:
-            connector: aiohttp.BaseConnector = aiohttp.UnixConnector(self.target.unix_path, limit=self.connections)
+            connector: aiohttp.BaseConnector = aiohttp.UnixConnector(self.target.unix_path, limit=0)
         else:
-            connector = aiohttp.TCPConnector(limit=self.connections, ssl=tls if tls is not None else True)
+            connector = aiohttp.TCPConnector(limit=0, ssl=tls if tls is not None else True)
         # Uncompressed: the agent is near, and unpacking costs more than reading.
         headers = {"User-Agent": "sampan", "Accept-Encoding": "identity"}
         if self.target.token:
@@ -99,7 +107,8 @@ class Client:
         """Reads. With an `index` above 0 it waits up to `wait` seconds until there is something newer. A 404 is an
         answer; any other refusal raises RefusedError, no answer UnreachableError, nonsense GarbageError."""
         if not index:
-            return await self._call("GET", path, query)
+            async with self._short:
+                return await self._call("GET", path, query)
         seconds = WAIT if wait is None else wait
         query = {**query, wire.INDEX_QUERY: str(index), "wait": format_duration(seconds)}
         async with self._blocking:
@@ -113,26 +122,29 @@ class Client:
     async def put(self, path: str, body: Any = None, query: Query = NO_QUERY, raw: bytes | None = None) -> Answer:
         """Writes: `body` as JSON, or `raw` as it is."""
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
-        return await self._call("PUT", path, query, data)
+        async with self._short:
+            return await self._call("PUT", path, query, data)
 
     async def delete(self, path: str, query: Query = NO_QUERY) -> Answer:
-        return await self._call("DELETE", path, query)
+        async with self._short:
+            return await self._call("DELETE", path, query)
 
     async def watch(
-        self, path: str, query: Query = NO_QUERY, wait: float = WAIT
+        self, path: str, query: Query = NO_QUERY, wait: float = WAIT, index: int = 0
     ) -> AsyncGenerator[Answer | Away, None]:
-        """The answer now, then one for each change, without end; `Away` for each attempt that failed.
+        """The answer now, then one for each change, without end; `Away` for each attempt that failed. With an `index`,
+        only what is newer.
 
         As Consul documents blocking queries: an index that goes backwards starts over at 0, and one below 1 counts as
         1. An answer without news (the wait was over) is not told, unless the watch was away. Close it (`aclosing`) to
         give its connection back at once.
         """
-        index, failures, away = 0, 0, False
+        failures, away = 0, False
         clock = asyncio.get_running_loop().time
         while True:
             asked, began = index, clock()
             try:
-                answer = await self.get(path, query, asked, wait)
+                answer = _led(await self.get(path, query, asked, wait))
             except ConsulError as error:
                 failures, away = failures + 1, True
                 yield Away(error)
@@ -204,3 +216,11 @@ class Client:
         if self.target.token:
             text = text.replace(self.target.token, "(the token)")
         return one_line(text[:_LARGEST_TEXT])
+
+
+def _led(answer: Answer) -> Answer:
+    """A server without a leader may have started a moment ago, and know little yet: that is no news (`stale` reads are
+    answered all the same)."""
+    if answer.headers.get(wire.KNOWN_LEADER) == "false":
+        raise LeaderlessError("the cluster has no leader")
+    return answer

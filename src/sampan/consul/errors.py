@@ -12,6 +12,10 @@ class UnreachableError(ConsulError):
     """No answer: nobody listens, the connection broke, the time is over, or TLS does not agree."""
 
 
+class LeaderlessError(ConsulError):
+    """The servers answer, and are not agreed on who leads them."""
+
+
 class GarbageError(ConsulError):
     """An answer that is none of Consul's: something else listens there, or a proxy between spoke."""
 

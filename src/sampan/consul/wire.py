@@ -11,13 +11,16 @@ from urllib.parse import quote, urlencode
 
 from sampan.consul.errors import GarbageError
 
+# As Go writes them: the first letter of each word.
 INDEX = "X-Consul-Index"
 INDEX_QUERY = "index"
-KNOWN_LEADER = "X-Consul-KnownLeader"
-LAST_CONTACT = "X-Consul-LastContact"
+KNOWN_LEADER = "X-Consul-Knownleader"
+LAST_CONTACT = "X-Consul-Lastcontact"
 CONSISTENCY = "X-Consul-Effective-Consistency"
 TOKEN = "X-Consul-Token"
 NAMESPACE = "X-Consul-Namespace"
+FILTERED = "X-Consul-Results-Filtered-By-Acls"
+"""`true` where the token hid some of what there is (Consul 1.11 and later)."""
 RETRY_AFTER = "Retry-After"
 
 LARGEST_VALUE = 512 * 1024
