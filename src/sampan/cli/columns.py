@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from sampan.cli import instances
+from sampan.model.names import SOURCE_LABEL
+
 Item = Mapping[str, Any]
 
 
@@ -163,6 +166,15 @@ def _service_ports(item: Item) -> str:
     return _joined(f"{port.get('port')}/{port.get('protocol') or 'TCP'}" for port in ports)
 
 
+def _service_endpoints(item: Item) -> str:
+    """`2`, or `2/3` where one of three is not ready."""
+    found = at(item, "status", "endpoints")
+    if not found:
+        return ""
+    ready, total = found.get("ready"), found.get("total")
+    return str(total) if ready == total else f"{ready}/{total}"
+
+
 def _selector(item: Item) -> str:
     return _joined(f"{key}={value}" for key, value in (at(item, "spec", "selector") or {}).items())
 
@@ -239,7 +251,19 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "Service": (
         Column("TYPE", lambda item: str(at(item, "spec", "type") or "ClusterIP")),
         Column("PORT(S)", _service_ports),
-        Column("SELECTOR", _selector),
+        Column("ENDPOINTS", _service_endpoints),
+        Column("FROM", _text("status", "source")),
+        Column("SELECTOR", _selector, wide=True),
+    ),
+    "Instance": (
+        Column("SERVICE", _text("spec", "service")),
+        Column("VERSION", _text("metadata", "labels", "version")),
+        Column("ADDRESS", lambda item: instances.address(at(item, "spec") or {})),
+        Column("STATE", _text("status", "state")),
+        Column("WHY", lambda item: instances.why(at(item, "status", "checks") or ())),
+        Column("WEIGHT", _text("spec", "weight"), wide=True),
+        Column("ZONE", _text("spec", "zone"), wide=True),
+        Column("FROM", _text("metadata", "labels", SOURCE_LABEL), wide=True),
     ),
     "EndpointSlice": (
         Column("ADDRESSTYPE", lambda item: str(_body(item, "addressType") or "")),

@@ -13,6 +13,7 @@ Errors are {"error", "hint"} with a status of 4xx or 5xx. What a Secret holds is
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -30,9 +31,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sampan import __version__
-from sampan.daemon import describe
+from sampan.daemon import describe, registered
 from sampan.daemon.ledger import placed_conditions
 from sampan.daemon.view import Overview
+from sampan.documents.kinds.service import Service
 from sampan.documents.render import rendered
 from sampan.envoy import types
 from sampan.envoy.readable import readable
@@ -43,12 +45,19 @@ from sampan.model.status import Status
 from sampan.proxy import admin
 from sampan.xds.nodes import NodeState
 
+# So many objects are made ready between two looks at what else there is to do: requests wait for no listing.
+AT_ONCE = 200
+
 
 class Answer(JSONResponse):
     """In ASCII: a path in a message may hold bytes that are no UTF-8, and no answer shall fail for that."""
 
     def render(self, content: Any) -> bytes:
-        return json.dumps(content, separators=(",", ":")).encode()
+        return _json(content)
+
+
+def _json(content: Any) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()
 
 
 class Problem(HTTPException):
@@ -145,7 +154,12 @@ class _Desk:
         wanted = {key: request.query_params.get(key, "") for key in ("kind", "namespace", "name")}
         self._overview.pipeline.count()
         statuses = self._overview.statuses()
-        return Answer({"items": [self._rendered(item, statuses) for item in self._overview.objects(**wanted)]})
+        parts: list[bytes] = []
+        for index, item in enumerate(self._overview.objects(**wanted), 1):
+            parts.append(_json(self._rendered(item, statuses)))
+            if index % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return Response(b'{"items":[' + b",".join(parts) + b"]}", media_type="application/json")
 
     async def describe(self, request: Request) -> Response:
         wanted = {key: request.query_params.get(key, "") for key in ("kind", "namespace", "name")}
@@ -164,6 +178,7 @@ class _Desk:
                 "policies": describe.policies(item, plans),
                 "routes": describe.routes(item, plans),
                 "backends": describe.backends(item, plans, world.snapshot),
+                "instances": registered.instances(item, world.snapshot),
             }
         )
 
@@ -172,8 +187,11 @@ class _Desk:
         transitions = {}
         for place, condition in placed_conditions(status) if status is not None else ():
             transitions[place, condition.type] = ledger.since(item.ref, place, condition.type)
-        kinds = self._overview.pipeline.world.kinds
-        return rendered(item, kinds, status, generation=ledger.generation(item), transitions=transitions)
+        world = self._overview.pipeline.world
+        result = rendered(item, world.kinds, status, generation=ledger.generation(item), transitions=transitions)
+        if isinstance(item.spec, Service):
+            result["status"] = registered.service_status(item, world.snapshot)
+        return result
 
     async def diagnostics(self, _: Request) -> Response:
         return Answer({"items": [record(item) for item in self._overview.diagnostics()]})

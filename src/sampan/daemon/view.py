@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sampan.daemon.ledger import Ledger
 from sampan.daemon.pipeline import Pipeline
 from sampan.daemon.report import shut_doors, with_proxies
+from sampan.documents.kinds.instance import KIND as INSTANCE
 from sampan.documents.locate import located
 from sampan.model.diagnostic import Diagnostic
 from sampan.model.meta import Object
@@ -39,14 +40,14 @@ class Overview:
     # ---- objects
 
     def objects(self, kind: str = "", namespace: str = "", name: str = "") -> Iterable[Object]:
-        """Those that fit every part given, by kind and name."""
+        """Those that fit every part given, by kind and name. Instances, which may be many, only if asked for."""
         objects = self.pipeline.world.snapshot.objects
         found = objects.values() if self._class.ref in objects else (self._class, *objects.values())
         return sorted(
             (
                 item
                 for item in found
-                if (not kind or item.ref.kind == kind)
+                if (item.ref.kind == kind or (not kind and item.ref[:2] != INSTANCE))
                 and (not namespace or item.ref.namespace == namespace)
                 and (not name or item.ref.name == name)
             ),

@@ -200,6 +200,85 @@ def test_describe_shows_everything(sampan: Run, fake_api: Any) -> None:
     assert json.loads(sampan("describe", "httproute/bad", "-o", "json").stdout)["object"] == BAD
 
 
+CHECKS = [
+    {"name": "Serf Health Status", "status": "passing", "output": "Agent alive and reachable"},
+    {"name": "slow", "status": "warning", "output": ""},
+    {"name": "http", "status": "critical", "output": "HTTP GET http://x: 503\nbody \x1b[31m"},
+]
+
+
+def _service(name: str, source: str, ready: int, total: int) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"ports": [{"port": 80}], "selector": {"app": "x"}},
+        "status": {"source": source, "endpoints": {"ready": ready, "total": total}},
+    }
+
+
+def test_services_say_where_they_come_from_and_how_many_serve(sampan: Run, fake_api: Any) -> None:
+    items = [_service("cart", "files", 2, 2), _service("reviews", "consul", 1, 3), _service("gone", "consul", 0, 0)]
+    fake_api.answers["/v1/objects"] = {"items": items}
+    assert sampan("get", "svc").stdout == (
+        "NAME      TYPE        PORT(S)   ENDPOINTS   FROM\n"
+        "cart      ClusterIP   80/TCP    2           files\n"
+        "reviews   ClusterIP   80/TCP    1/3         consul\n"
+        "gone      ClusterIP   80/TCP    0           consul\n"
+    )
+    assert "app=x" in sampan("get", "svc", "-o", "wide").stdout
+
+
+def test_instances_say_how_they_are_and_why(sampan: Run, fake_api: Any) -> None:
+    item = {
+        "apiVersion": "sampan.dev/v1alpha1",
+        "kind": "Instance",
+        "metadata": {"name": "reviews@n1/r1", "namespace": "default", "labels": {"version": "v2"}},
+        "spec": {"address": "::1", "port": 9080, "service": "reviews", "weight": 1},
+        "status": {"state": "down", "checks": CHECKS},
+    }
+    fake_api.answers["/v1/objects"] = {"items": [item]}
+    headings, row = sampan("get", "inst").stdout.splitlines()
+    assert headings.split() == ["NAME", "SERVICE", "VERSION", "ADDRESS", "STATE", "WHY"]
+    assert " ".join(row.split()) == (
+        "reviews@n1/r1 reviews v2 [::1]:9080 down http: critical: HTTP GET http://x: 503; slow: warning"
+    )
+    sampan("get", "instances", "reviews@n1/r1")
+    assert fake_api.asked[-1] == "/v1/objects?kind=Instance&namespace=default&name=reviews%40n1%2Fr1"
+
+
+def test_describe_shows_the_instances_of_a_service(sampan: Run, fake_api: Any) -> None:
+    instance = {
+        "name": "reviews@n1/r1",
+        "source": "consul",
+        "id": "r1",
+        "node": "n1",
+        "address": "10.0.0.1",
+        "port": 9080,
+        "version": "v2",
+        "weight": 3,
+        "state": "down",
+        "checks": CHECKS,
+        "tags": ["fast", "e-" + "0" * 80],
+        "meta": {"team": "a\x1b[31m"},
+    }
+    socket = {**instance, "id": "r2", "address": "/run/r2.sock", "port": 0, "state": "ready", "checks": CHECKS[:1]}
+    described = {"object": _service("reviews", "consul", 1, 2), "instances": [instance, {**socket, "tags": []}]}
+    fake_api.answers["/v1/describe"] = described
+    text = sampan("describe", "service", "reviews@consul").stdout
+    assert fake_api.asked == ["/v1/describe?kind=Service&namespace=default&name=reviews%40consul"]
+    lines = [" ".join(line.split()) for line in text[text.index("Instances:") :].splitlines()]
+    assert lines == [
+        "Instances:",
+        "ID NODE VERSION ADDRESS WEIGHT STATE WHY",
+        "r1 n1 v2 10.0.0.1:9080 3 down http: critical: HTTP GET http://x: 503; slow: warning",
+        "r2 n1 v2 /run/r2.sock 3 ready <none>",
+        f"r1 tags: fast, e-{'0' * 58}…",
+        "r1 meta: team=a\\x1b[31m",
+        "r2 meta: team=a\\x1b[31m",
+    ]
+
+
 PROXY = {
     "proxy": "default/shop",
     "connected": True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from resolve_policies import KINDS, POLICIES
 from resolve_world import GATEWAY, World, route, service
 
 from sampan.documents.load import Document
@@ -176,3 +177,30 @@ def test_a_name_nearly_that_of_a_registered_service() -> None:
     made = World(GATEWAY, route("shop", "/").replace("name: shop, port", "name: x, port"))
     made.change(registered.objects(registered.registered("aaaaaa"), registered.registered("bbbbbb")))
     assert [item.hint for item in made.said()] == ["there is 'aaaaaa', 'bbbbbb'"]
+
+
+def test_a_policy_is_attached_to_a_registered_service_by_either_name() -> None:
+    def limit(target: str) -> World:
+        policy = f"""
+apiVersion: sampan.dev/v1alpha1
+kind: Speed
+metadata: {{name: slow}}
+spec: {{targetRefs: [{{group: "", kind: Service, name: {target}}}], limit: 7}}
+"""
+        texts = (
+            GATEWAY,
+            route("shop", "/"),
+            route("two", "/two").replace("name: shop, port", "name: shop@consul, port"),
+        )
+        made = World(*texts, policies=POLICIES, kinds=KINDS)
+        made.change(registered.objects(registered.registered("shop", instance("shop"))))
+        return made.apply(policy)
+
+    for target, mine, other in (("shop", SHOP, QUALIFIED), ("shop@consul", QUALIFIED, SHOP)):
+        made = limit(target)
+        assert not made.said()
+        assert made.plan().upstreams[mine].policies["Speed"].value.limit == 7
+        assert made.plan().upstreams[other].policies["Speed"].value.limit == 100
+        assert made.policy("Speed", "slow").status == "True"
+    (said,) = limit("shp").said()
+    assert (said.code.id, said.hint) == ("SMP0402", "did you mean 'shop'?")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sampan.cli import api, columns, completion, kinds, output
+from sampan.cli import api, columns, completion, instances, kinds, output
 from sampan.cli.options import Format, FormatOption, Namespace, ObjectName
 from sampan.cli.problem import USAGE, UserError
 from sampan.cli.state import State
@@ -32,7 +32,8 @@ def command(
 ) -> None:
     """Show all that is known of an object.
 
-    Its conditions, its mistakes, the policies in force and where each value comes from, routes, backends.
+    Its conditions, its mistakes, the policies in force and where each value comes from, routes, backends; of a Service
+    also the registered instances with their state and why.
     """
     if "/" in kind and not name:
         kind, _, name = kind.partition("/")
@@ -57,6 +58,7 @@ def text(described: Item) -> Iterator[str]:
     yield from _section("Policies", _policies(described.get("policies") or ()))
     yield from _section("Routes", _routes(described.get("routes") or ()))
     yield from _section("Backends", _backends(described.get("backends") or ()))
+    yield from _section("Instances", _instances(described.get("instances") or ()))
 
 
 def _head(item: Item) -> Iterator[str]:
@@ -152,3 +154,9 @@ def _backends(backends: Sequence[Item]) -> list[str]:
                 [str(backend["upstream"]), address, str(endpoint.get("weight", "")), str(endpoint.get("state") or "")]
             )
     return _table(["UPSTREAM", "ENDPOINT", "WEIGHT", "STATE"], rows)
+
+
+def _instances(found: Sequence[Item]) -> list[str]:
+    """What a Service's registered instances are and how they are, and below it what each says of itself."""
+    lines = _table(instances.HEADINGS, [instances.row(item) for item in found])
+    return lines + [f"  {line}" for item in found for line in instances.said(item)]
