@@ -51,6 +51,8 @@ class Catalog:
         self.after_node: list[Hook[NodeRow]] = []
         self.after_service: list[Hook[ServiceRow]] = []
         self.after_check: list[Hook[CheckRow]] = []
+        self.on_report: list[Callable[[Write, str], None]] = []
+        """(write, check id): a check with a TTL was reported on, whether that changed it or not."""
         self.after_definition: list[Callable[[Write, str, DefinitionRow | None, DefinitionRow | None], None]] = []
         """(write, check id, before, after): called after the check is there, and before it goes."""
 
@@ -72,6 +74,9 @@ class Catalog:
         )
 
     # ---------------------------------------------------------------- reads
+
+    def is_own(self, node: str) -> bool:
+        return node.lower() == self.identity.node.lower()
 
     def node(self, node: str) -> NodeRow | None:
         return self.nodes.get(rows.node_key(node))
@@ -224,14 +229,15 @@ class Catalog:
             ModifyIndex=before["ModifyIndex"] if before else write.index,
         )
         self._put_check(write, before, after)
-        self._define(write, check_id, definition)
+        if self.is_own(node):
+            self._define(write, check_id, definition)
         return after
 
     def deregister_check(self, write: Write, node: str, check_id: str) -> bool:
         before = self.check(node, check_id)
         if before is None:
             return False
-        if node.lower() == self.identity.node.lower():
+        if self.is_own(node):
             self._define(write, check_id, None)
         write.delete(self.checks, rows.check_key(node, check_id))
         self._touch_check(write, before)
@@ -247,6 +253,14 @@ class Catalog:
         after: CheckRow = {**before, "Status": status, "Output": output}
         self._put_check(write, before, after)
         return after
+
+    def report(self, write: Write, check_id: str, status: Status, output: str) -> None:
+        """Of a check with a TTL, by whoever it is about. Raises MissingError for any other."""
+        if not self.definitions.rows.get(check_id, {}).get("TTL"):
+            raise MissingError(f'CheckID "{check_id}" does not have associated TTL')
+        self.set_check_status(write, self.identity.node, check_id, status, output)
+        for hook in self.on_report:
+            hook(write, check_id)
 
     # -------------------------------------------------------------- the rest
 
