@@ -1,0 +1,140 @@
+"""DNS over UDP and TCP on one port. Whatever comes in, nothing of it is kept once it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from sampan.registry.dns import query as queries
+from sampan.registry.dns import wire
+from sampan.registry.dns.zone import Zone
+
+Answer = Callable[[bytes, bool], bytes | None]
+"""(packet, whether it came by UDP); None: nothing is said."""
+
+# miekg/dns, the library that Consul serves with: idle connections end after 8 s, and each after 128 questions.
+IDLE_SECONDS = 8.0
+MOST_QUESTIONS = 128
+MOST_CONNECTIONS = 512
+# Answers that the kernel does not take at once are kept up to here, and dropped past it.
+MOST_UNSENT = 1 << 20
+_ATTEMPTS = 16
+
+log = logging.getLogger(__name__)
+
+
+def answering(zone: Zone) -> Answer:
+    def answer(packet: bytes, udp: bool) -> bytes | None:
+        asked = queries.read(packet)
+        if not isinstance(asked, queries.Query):
+            return asked
+        try:
+            return wire.pack(zone.answer(asked, udp=udp))
+        except Exception:
+            log.exception("a DNS query for %r could not be answered", asked.name)
+            return wire.header_alone(packet, wire.SERVFAIL)
+
+    return answer
+
+
+class Server:
+    """Serves from `start` until `close`."""
+
+    def __init__(self, answer: Answer, udp: socket.socket, tcp: socket.socket, *, idle: float = IDLE_SECONDS) -> None:
+        self._answer = answer
+        self._udp, self._tcp = udp, tcp
+        self._idle = idle
+        self._transport: asyncio.DatagramTransport | None = None
+        self._listener: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self._answer), sock=self._udp)
+        self._listener = await asyncio.start_server(self._connected, sock=self._tcp, backlog=128)
+
+    async def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+        if self._listener is not None:
+            self._listener.close()
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if len(self._connections) >= MOST_CONNECTIONS:
+            writer.close()
+            return
+        self._connections.add(task)
+        try:
+            await self._converse(reader, writer)
+        except (OSError, EOFError, TimeoutError, asyncio.CancelledError):
+            pass  # it went, or said nothing for too long; or we end
+        finally:
+            self._connections.discard(task)
+            writer.transport.abort() if task.cancelling() else writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(MOST_QUESTIONS):
+            # The whole exchange, so that a client that takes no answers keeps nothing here either.
+            async with asyncio.timeout(self._idle):
+                (length,) = struct.unpack("!H", await reader.readexactly(2))
+                answer = self._answer(await reader.readexactly(length), False)
+                if answer is None:
+                    return
+                writer.write(struct.pack("!H", len(answer)) + answer)
+                await writer.drain()
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        answer = self._answer(data, True)
+        if answer is not None and self._transport.get_write_buffer_size() < MOST_UNSENT:
+            self._transport.sendto(answer, addr)
+
+    def error_received(self, exc: Exception) -> None:
+        """An earlier answer found nobody there; UDP clients may go."""
+
+
+def listening(place: str) -> tuple[socket.socket, socket.socket]:
+    """(UDP, TCP) on HOST:PORT; port 0: on any that is free for both. Raises OSError with the place in it."""
+    host, _, port = place.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if not port.isdigit() or int(port) > 0xFFFF:
+        raise OSError(f"the registry cannot serve DNS on {place}: write --dns HOST:PORT, or --dns off")
+    for _ in range(_ATTEMPTS if int(port) == 0 else 1):
+        try:
+            return _bound(family, host.strip("[]"), int(port))
+        except OSError as error:
+            refused = error
+    hint = "choose another place with --dns HOST:PORT, or --dns off"
+    raise OSError(refused.errno, f"the registry cannot serve DNS on {place}: {refused.strerror}; {hint}") from refused
+
+
+def _bound(family: int, host: str, port: int) -> tuple[socket.socket, socket.socket]:
+    with contextlib.ExitStack() as undo:
+        tcp = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        udp = undo.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tcp.bind((host, port))
+        udp.bind((host, tcp.getsockname()[1]))
+        tcp.listen(128)
+        for one in (tcp, udp):
+            one.setblocking(False)
+        undo.pop_all()
+        return udp, tcp
