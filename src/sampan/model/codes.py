@@ -57,6 +57,9 @@ HIDDEN_SERVICE = Code("SMP0208", "registered service that a document hides", "wa
 REGISTRY_AWAY = Code("SMP0210", "registry that does not answer", "warning")
 REGISTRY_FORBIDDEN = Code("SMP0211", "registry that does not let Sampan read")
 UNUSABLE_INSTANCE = Code("SMP0212", "registered instance that cannot be reached", "warning")
+MISPLACED_KEY = Code("SMP0215", "key that is for no document", "warning")
+KEY_AND_VALUE = Code("SMP0216", "key and value name different objects")
+STORE_AWAY = Code("SMP0217", "the store of documents cannot be read", "warning")
 
 # 03xx resolving
 UNKNOWN_CLASS = Code("SMP0301", "no such GatewayClass")

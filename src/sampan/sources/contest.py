@@ -11,6 +11,7 @@ from sampan.model.codes import DUPLICATE_OBJECT, HIDDEN_SERVICE
 from sampan.model.diagnostic import Diagnostic, of
 from sampan.model.names import SERVICE_LABEL, Ref, qualified
 from sampan.sources.contribution import Contribution
+from sampan.sources.source import SHARED
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,9 @@ def settle(ref: Ref, parts: Sequence[Contribution]) -> Settled:
     return Settled(winner, tuple(item for item in told if item is not None))
 
 
-def _order(document: Document) -> tuple[str, int, int, str]:
+def _order(document: Document) -> tuple[bool, str, int, int, str]:
     origin = document.origin
-    return (origin.file, origin.line, origin.column, origin.source)
+    return (origin.source in SHARED, origin.file, origin.line, origin.column, origin.source)
 
 
 def _told(loser: Document, winner: Document) -> Diagnostic | None:

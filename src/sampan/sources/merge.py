@@ -1,6 +1,7 @@
 """Many sources, one Snapshot. Pure: what was merged so far and new records give the next, at the cost of what changed.
 
-- An object that two documents define counts as the one that comes first by file and line; the other is told so.
+- An object that two documents define counts as the one that comes first by file and line, and one of a file before one
+  of a shared store (`source.SHARED`); the other is told so.
 - A document that yields (a registered Service under its bare name) gives way to any that does not, whatever its state:
   no registration takes over or breaks a name that a document has.
 - What cannot be read keeps its last good version: a document whose object is known keeps that object; one that cannot

@@ -1,1 +1,2 @@
-"""The source of a registry with Consul's interface: Consul itself, or the embedded one."""
+"""Consul, or the embedded registry: `watch` reads services and `convert` says what they mean; `documents` reads the
+documents in its KV, whose keys and values `document_keys` and `document_values` know."""

@@ -1,0 +1,107 @@
+"""The source of the documents in Consul's KV: one blocking query for all of them; only changed keys are read again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+
+from sampan.consul.client import Away, Client
+from sampan.consul.errors import ConsulError, RefusedError, UnreachableError
+from sampan.consul.kv import Tree, kv_watch
+from sampan.documents.kinds.kind_set import KindSet
+from sampan.documents.load import Loaded
+from sampan.model.codes import STORE_AWAY
+from sampan.model.diagnostic import Diagnostic
+from sampan.model.meta import Origin
+from sampan.sources.consul.document_keys import DOCUMENTS, Scheme, is_folder
+from sampan.sources.consul.document_values import read_value
+from sampan.sources.source import Emit, Records, SourceHealth
+
+NAME = "consul-kv"
+# How long the start waits for Consul before it goes on with the last good version. A refused connection is known at
+# once; this is for an address that swallows what is sent to it.
+START_PATIENCE = 2.0
+_EVERYTHING = frozenset({DOCUMENTS.rstrip("/")})
+
+Watch = Callable[[Client, str], AsyncIterator[Tree | Away]]
+
+
+class ConsulDocuments:
+    """While Consul is away, and when it comes back with nothing after its data was lost, every document stays."""
+
+    def __init__(self, client: Client, kinds: KindSet, name: str = NAME, watch: Watch = kv_watch) -> None:
+        self.name = name
+        self._client, self._kinds, self._watch = client, kinds, watch
+        self._scheme = Scheme(kinds)
+        self._known: dict[str, tuple[int, Loaded]] = {}
+        self._index = 0
+        self._lost = False
+        self._whole = False
+        self._said: Diagnostic | None = None
+
+    async def run(self, emit: Emit) -> None:
+        patience = asyncio.get_running_loop().call_later(START_PATIENCE, self._begin_without, emit)
+        try:
+            async with aclosing(self._watch(self._client, DOCUMENTS)) as events:  # type: ignore[type-var]
+                async for event in events:
+                    patience.cancel()
+                    records = self._away(event.error) if isinstance(event, Away) else self._read(event)
+                    if records is not None:
+                        emit(records)
+        finally:
+            patience.cancel()
+
+    def _begin_without(self, emit: Emit) -> None:
+        error = UnreachableError(f"{self._client.target.address}: no answer within {START_PATIENCE:g} s")
+        records = self._away(error)
+        if records is not None:
+            emit(records)
+
+    def _away(self, error: ConsulError) -> Records | None:
+        return self._held(f"{error}; the documents stay as they were last read", _hint(error))
+
+    def _held(self, reason: str, hint: str) -> Records | None:
+        """Nothing is known of any key. None if that was said already."""
+        said = Diagnostic(STORE_AWAY, reason, Origin(self.name, DOCUMENTS), hint=hint)
+        if said == self._said:
+            return None
+        self._said = said
+        whole, self._whole = not self._whole, True
+        return Records(self.name, whole=whole, unavailable=_EVERYTHING, health=SourceHealth(False, (said,)))
+
+    def _read(self, tree: Tree) -> Records | None:
+        began_anew, self._index = 0 < tree.index < self._index, tree.index
+        entries = [entry for entry in tree.entries if not is_folder(entry.key)]
+        # The indexes of a Consul never fall, so this is another one, or one whose data was lost. As with a folder that
+        # vanished: nobody removed the documents.
+        self._lost = not entries and bool(self._known) and (self._lost or began_anew)
+        if self._lost:
+            reason = "Consul's KV came back empty and with lower indexes; the documents stay as they were last read"
+            return self._held(reason, "restore Consul's data, or apply the documents again: what is there then counts")
+        changed: dict[str, Loaded] = {}
+        for entry in entries:
+            known = self._known.get(entry.key)
+            if known is not None and known[0] == entry.modify_index and not began_anew:
+                continue
+            memo = known[1].memo if known is not None else None
+            loaded = read_value(entry.key, entry.value, self._scheme, self._kinds, self.name, memo)
+            if known is None or loaded != known[1] or not self._whole:
+                changed[entry.key] = loaded
+            self._known[entry.key] = (entry.modify_index, loaded)
+        gone = self._known.keys() - {entry.key for entry in entries}
+        for key in gone:
+            del self._known[key]
+        back = self._said is not None
+        whole, self._whole, self._said = not self._whole or back, True, None
+        if whole:
+            changed = {key: loaded for key, (_, loaded) in self._known.items()}
+        elif not changed and not gone:
+            return None
+        return Records(self.name, changed, frozenset(gone), whole)
+
+
+def _hint(error: ConsulError) -> str:
+    if isinstance(error, RefusedError) and error.forbidden:
+        return f"give Sampan a token that may read keys below {DOCUMENTS} (CONSUL_HTTP_TOKEN)"
+    return "it is tried again without end; `sampan get diagnostics` no longer shows this once it answers"
