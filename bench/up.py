@@ -27,6 +27,8 @@ from bench.processes import (
 
 _ROOT = Path(__file__).resolve().parent.parent
 _COMMAND = (sys.executable, "-c", "from sampan.cli.main import main; main()")
+# The registry runs, as shipped, at ports that nobody else has.
+_REGISTRY = {"SAMPAN_REGISTRY": "127.0.0.1:0", "SAMPAN_REGISTRY_DNS": "127.0.0.1:0"}
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -65,7 +67,7 @@ class Sampan:
     ) -> Sampan:
         began = time.monotonic()
         command = (*_COMMAND, "up", "-f", str(documents), "--state", str(state), *arguments)
-        process = stage.start("sampan", command, cores=cores)
+        process = stage.start("sampan", command, cores=cores, environment=_REGISTRY)
         return cls(stage, documents, state, process, began)
 
     @classmethod

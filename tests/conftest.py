@@ -15,6 +15,16 @@ from sampan.proxy import binary
 
 from . import consul_binary
 
+# Tests run beside one another, and beside a Sampan or a Consul that somebody uses: no `sampan` that they start takes
+# the registry's own ports. A test that wants a registry asks for one at a free port.
+os.environ.update(SAMPAN_REGISTRY="off", SAMPAN_REGISTRY_DNS="off")
+for _name in (
+    "SAMPAN_CONSUL_ADDR",
+    "SAMPAN_REGISTRY_TOKEN",
+    *(name for name in os.environ if name.startswith("CONSUL_")),
+):
+    os.environ.pop(_name, None)
+
 
 def _envoy() -> str:
     try:

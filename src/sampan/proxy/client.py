@@ -45,7 +45,8 @@ class Event:
     """`kind` and what `fields` it has:
 
     started, ready, draining: proxy, pid, version; exited: the same with how ("signal 9 (SIGKILL)") and planned;
-    restarting: proxy, how, delay (seconds); control: state (started, ready, exited); replay: state; stopping: none.
+    restarting: proxy, how, delay (seconds); control: state (started, ready, exited); replay: state; companion: name,
+    state; stopping: none.
     """
 
     kind: str
@@ -79,7 +80,8 @@ class Supervisor:
             await self._writer.wait_closed()
 
     async def hello(self) -> dict[str, Any]:
-        """Of the supervisor: `protocol`, `pid`, `since`, `stopping`, and `control_ready`: is a control plane there."""
+        """Of the supervisor: `protocol`, `pid`, `since`, `stopping`, `control_ready`: is a control plane there, and
+        the process ids of `companions` by name."""
         facts = await self._call({"op": "hello"})
         facts.pop("proxies", None)
         return facts

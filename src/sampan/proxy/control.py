@@ -1,6 +1,7 @@
 """The control protocol, server side: a Unix socket, JSON lines, one reply for one request, and events for subscribers.
 
-    {"op": "hello"}      → {"protocol": 1, "pid", "since", "stopping", "control_ready", "proxies": […]}
+    {"op": "hello"}      → {"protocol": 1, "pid", "since", "stopping", "control_ready", "companions": {NAME: PID},
+                           "proxies": […]}
     {"op": "list"}       → {"proxies": [facts…]}
     {"op": "apply", "proxies": {NAME: {"bootstrap": PATH, "version": TEXT, "arguments": [TEXT…]}}}
                          → {"proxies": [facts…]}: the whole desired set; what follows is told by events

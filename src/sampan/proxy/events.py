@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-Kind = Literal["started", "ready", "exited", "restarting", "draining", "control", "replay", "stopping"]
+Kind = Literal["started", "ready", "exited", "restarting", "draining", "control", "replay", "companion", "stopping"]
 Event = dict[str, object]
 Subscriber = Callable[[Event], None]
 

@@ -17,6 +17,7 @@ class Backoff:
 ENVOY = Backoff((0.0, 0.2, 0.5, 1.0, 2.0, 5.0), stable_after=5.0)
 CONTROL = Backoff((0.0, 0.5, 1.0, 2.0, 4.0, 5.0), stable_after=10.0)
 REPLAY = Backoff((0.2, 1.0, 5.0), stable_after=10.0)
+COMPANION = Backoff((0.0, 0.5, 1.0, 2.0, 5.0), stable_after=10.0)
 
 
 @dataclass(frozen=True, slots=True)

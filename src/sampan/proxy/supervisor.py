@@ -1,6 +1,7 @@
-"""The supervisor: parent of the control plane, of every Envoy and of the replay server.
+"""The supervisor: parent of the control plane, of every Envoy, of the replay server and of the registry.
 
-    python -m sampan.proxy.supervisor --runtime DIR [--replay-command JSON] [options] -- CONTROL COMMAND…
+    python -m sampan.proxy.supervisor --runtime DIR [--replay-command JSON] [--companion NAME=JSON] [options]
+        -- CONTROL COMMAND…
 
 It stays in the foreground. Its exit status: 0 after a graceful stop, 1 with a sentence if it cannot start, that of the
 control plane if that one had nothing to do (0) or was called wrongly (2), 128 + N if a second signal N cut it short.
@@ -17,7 +18,6 @@ if __name__ == "__main__":
 import argparse
 import asyncio
 import fcntl
-import json
 import os
 import signal
 import time
@@ -25,6 +25,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sampan.proxy import binary, paths, processes
+from sampan.proxy.arguments import parse
+from sampan.proxy.companion import Companion
 from sampan.proxy.control import ControlServer, Reply
 from sampan.proxy.events import Events
 from sampan.proxy.keeper import Keeper
@@ -33,7 +35,6 @@ from sampan.proxy.run import KILL_AFTER, House, Wanted
 from sampan.proxy.siblings import ControlPlane, Replay
 
 PROTOCOL = 1
-ENVOY_LOG_LEVELS = ("trace", "debug", "info", "warning", "error", "critical", "off")
 SOCKET_VARIABLE = "SAMPAN_SUPERVISOR"  # in the control plane's environment: the path of the control socket
 
 
@@ -66,6 +67,10 @@ class Supervisor:
             self._processes, self.events, log, options.command, environment, options.silence_seconds
         )
         self._replay = Replay(self._processes, self.events, log, options.replay_command, environment)
+        self._companions = [
+            Companion(name, self._processes, self.events, log, command, environment)
+            for name, command in options.companion
+        ]
         self._server = ControlServer(self)
         self._keepers: dict[str, Keeper] = {}
         self._keeping: set[asyncio.Task[None]] = set()
@@ -77,11 +82,12 @@ class Supervisor:
         await self._server.start(paths.supervisor_socket(self._house.runtime))
         async with asyncio.TaskGroup() as self._tasks:
             control = self._tasks.create_task(self._keep_control())
-            replay = self._tasks.create_task(self._replay.keep())
+            lives = (self._replay.keep(), *(companion.keep() for companion in self._companions))
+            beside = [self._tasks.create_task(life) for life in lives]
             await self._house.stopping.wait()
             await self._stop_all()
-            replay.cancel()
-            control.cancel()
+            for task in (control, *beside):
+                task.cancel()
         self._server.close()
         self._processes.kill_all()
         paths.supervisor_socket(self._house.runtime).unlink(missing_ok=True)
@@ -113,6 +119,8 @@ class Supervisor:
                 await child.stop(KILL_AFTER)
         await self._control.stop()
         await self._replay.stop()
+        # Last: while requests in flight finish, services still deregister.
+        await asyncio.gather(*(companion.stop() for companion in self._companions))
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -146,6 +154,7 @@ class Supervisor:
             "since": self._since,
             "stopping": self._house.stopping.is_set(),
             "control_ready": self._control.available,
+            "companions": {one.name: one.child.pid for one in self._companions if one.child is not None},
         }
 
     def proxies(self) -> list[Reply]:
@@ -186,7 +195,7 @@ class Supervisor:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _options(sys.argv[1:] if arguments is None else arguments)
+    options = parse(sys.argv[1:] if arguments is None else arguments)
     sinks = [Sink(2)]
     log = Log(sinks)
     try:
@@ -243,33 +252,6 @@ def _open_log(path: Path) -> int:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StartError(f"the log file {path} cannot be written: {error.strerror}") from error
-
-
-def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="sampan.proxy.supervisor", allow_abbrev=False)
-    parser.add_argument("--runtime", type=lambda text: Path(text).absolute(), required=True, metavar="DIR")
-    parser.add_argument("--replay-command", type=_command_json, default=[], metavar="JSON")
-    parser.add_argument("--envoy", metavar="PATH")
-    parser.add_argument("--envoy-log-level", default="warning", choices=ENVOY_LOG_LEVELS)
-    parser.add_argument("--drain-seconds", type=_seconds, default=10.0, metavar="SECONDS")
-    parser.add_argument("--silence-seconds", type=_seconds, default=10.0, metavar="SECONDS")
-    parser.add_argument("--log-file", type=Path, metavar="PATH")
-    parser.add_argument("command", nargs="+", metavar="COMMAND")
-    return parser.parse_args(arguments)
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds <= 86_400:
-        raise argparse.ArgumentTypeError("must be between 0 and 86400")
-    return seconds
-
-
-def _command_json(text: str) -> list[str]:
-    command = json.loads(text)
-    if not isinstance(command, list) or not all(isinstance(item, str) for item in command):
-        raise argparse.ArgumentTypeError("must be a JSON list of texts")
-    return command
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from sampan.proxy import paths, supervisor
+from sampan.proxy import arguments, paths
 
 Run = Callable[..., Result]
 
@@ -45,7 +45,7 @@ def envoy(folder: Path) -> str:
 def test_up_becomes_the_supervisor(sampan: Run, folder: Path, document: Path, envoy: str, executed: list[str]) -> None:
     result = sampan("up", "-f", str(document), "--envoy", envoy, "--drain-seconds", "3", "--concurrency", "2")
     assert (result.exit_code, result.output) == (0, "")
-    options = supervisor._options(executed[executed.index("sampan.proxy.supervisor") + 1 :])
+    options = arguments.parse(executed[executed.index("sampan.proxy.supervisor") + 1 :])
     assert options.runtime == folder
     assert options.envoy == str(Path(envoy).resolve())
     assert options.drain_seconds == 3
