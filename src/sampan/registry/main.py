@@ -1,7 +1,7 @@
 """The registry's process: `python -m sampan.registry --state DIR --http HOST:PORT --dns HOST:PORT`.
 
-When it serves it prints one line of JSON on stdout: {"http": "127.0.0.1:8500", "dns": "127.0.0.1:8600"}. SIGTERM ends
-it.
+When it serves it prints one line of JSON on stdout: {"http": "127.0.0.1:8500", "dns": "127.0.0.1:8600"} (or, with
+`--ready words`, a sentence for a log), and says the same in `registry.json` in its folder. SIGTERM ends it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from sampan.registry import place
 from sampan.registry import registry as registries
 from sampan.registry.api import status
 from sampan.registry.api.application import Route, application
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser().parse_args(arguments)
     try:
         asyncio.run(_run(chosen))
-    except (OSError, StoreError) as error:
+    except (OSError, StoreError, place.PlaceError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -46,10 +47,11 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="sampan.registry", description="The embedded registry")
     result.add_argument("--state", type=Path, required=True, help="the folder of registry.db")
     result.add_argument("--http", default="127.0.0.1:8500", metavar="HOST:PORT")
-    result.add_argument("--dns", default="127.0.0.1:8600", metavar="HOST:PORT")
+    result.add_argument("--dns", default="127.0.0.1:8600", metavar="HOST:PORT|off")
     result.add_argument("--datacenter", default="dc1")
     result.add_argument("--node", default=socket.gethostname().partition(".")[0].lower() or "localhost")
-    result.add_argument("--token", default=os.environ.get("SAMPAN_REGISTRY_TOKEN", ""), help=argparse.SUPPRESS)
+    result.add_argument("--token", default=os.environ.get(place.TOKEN_VARIABLE, ""), help=argparse.SUPPRESS)
+    result.add_argument("--ready", choices=("json", "words"), default="json", help="how to say that it serves")
     return result
 
 
@@ -58,7 +60,7 @@ async def _run(chosen: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     chosen.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    http = _listening(chosen.http)
+    http = _listening(chosen)
     port = http.getsockname()[1]
     identity = Identity(
         chosen.node, _node_id(chosen.state), datacenter=chosen.datacenter, http_port=port, token=chosen.token
@@ -69,30 +71,41 @@ async def _run(chosen: argparse.Namespace) -> None:
         await runner.setup()
         try:
             await web.SockSite(runner, http, backlog=4096).start()
-            print(json.dumps({"http": _shown(http)}), flush=True)
-            await stop.wait()
+            serving = place.Announcement(_shown(http), "", chosen.datacenter, os.getpid())
+            with place.announced(chosen.state, serving):
+                print(_ready(serving, chosen.ready), flush=True)
+                await stop.wait()
         finally:
             await runner.cleanup()
 
 
-def _listening(place: str) -> socket.socket:
+def _listening(chosen: argparse.Namespace) -> socket.socket:
     """Raises OSError with the place in it."""
-    host, _, port = place.rpartition(":")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
+    address = place.again(chosen.state, place.parse(chosen.http), "http")
+    try:
+        place.check_open(address, chosen.token)
+    except place.PlaceError as error:
+        raise place.PlaceError(f"{error}: set ${place.TOKEN_VARIABLE}, or listen on 127.0.0.1") from error
+    made = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((host.strip("[]"), int(port)))
+        made.bind((address.host, address.port))
         made.listen(4096)
     except OSError as error:
         made.close()
-        raise OSError(error.errno, f"the registry cannot listen on {place}: {error.strerror}") from error
+        raise OSError(f"the registry cannot listen on {address}: {error.strerror}") from error
     return made
 
 
+def _ready(serving: place.Announcement, form: str) -> str:
+    if form == "json":
+        return json.dumps({"http": serving.http, **({"dns": serving.dns} if serving.dns else {})})
+    dns = f", DNS at {serving.dns}" if serving.dns else ""
+    return f"serves Consul's HTTP API at http://{serving.http}{dns}"
+
+
 def _shown(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return str(place.Address(*listening.getsockname()[:2]))
 
 
 def _node_id(state: Path) -> str:
