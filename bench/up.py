@@ -74,12 +74,14 @@ class Sampan:
     def observed(cls, stage: Stage, documents: Path, state: Path, acks: Acks) -> Sampan:
         """As `sampan up`, but the control plane tells `acks` what it publishes and what Envoy has confirmed."""
         from sampan.cli import state as states
-        from sampan.cli.commands import up
+        from sampan.cli.discovery import discovery
+        from sampan.cli.launch import Launch
         from sampan.proxy import binary
 
         states.prepare(state)
         began = time.monotonic()
-        command = up.command_line(state, [documents], binary.find(), 10.0, None, "warning")
+        registry = discovery(*_REGISTRY.values())
+        command = Launch(state, [documents], binary.find(), registry).command_line()
         place = command.index("sampan.daemon")
         command[place : place + 1] = ["bench.observed", str(acks.path)]
         path = os.pathsep.join(filter(None, (str(_ROOT), str(_ROOT / "src"), os.environ.get("PYTHONPATH", ""))))

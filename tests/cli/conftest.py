@@ -36,6 +36,12 @@ def free_port() -> int:
         return port
 
 
+def demo_ports() -> list[str]:
+    """`--port` first."""
+    registry = ["--registry", "127.0.0.1:0", "--registry-dns", "127.0.0.1:0"]
+    return ["--port", str(free_port()), "--tcp-port", str(free_port()), *registry]
+
+
 def until(what: Callable[[], Any], said: Callable[[], str] = str) -> Any:
     """What `what` gives once it is true. Fails after DEADLINE_SECONDS with what `said` says."""
     deadline = time.monotonic() + DEADLINE_SECONDS

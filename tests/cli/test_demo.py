@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Sampan, free_port, until
+from .conftest import Sampan, demo_ports, until
 
 pytestmark = pytest.mark.envoy
 
@@ -19,13 +19,9 @@ pytestmark = pytest.mark.envoy
 TIMES = re.compile(r"reviews: [\d.]+/s, 0\.0 errors/s, p50 (<1|\d+) ms, p99 (<1|\d+) ms")
 
 
-def _ports() -> list[str]:
-    return ["--port", str(free_port()), "--tcp-port", str(free_port())]
-
-
 def test_check_keeps_every_promise_within_30_s(sampan: Sampan) -> None:
     began = time.monotonic()
-    done = sampan("demo", "--check", "-o", "json", *_ports())
+    done = sampan("demo", "--check", "-o", "json", *demo_ports())
     found = json.loads(done.stdout)
     assert [result for result in found["results"] if not result["ok"]] == []
     assert len(found["results"]) > 15
@@ -34,7 +30,7 @@ def test_check_keeps_every_promise_within_30_s(sampan: Sampan) -> None:
 
 
 def test_ctrl_c_ends_the_demo_and_leaves_nothing_behind(sampan: Sampan) -> None:
-    with sampan.started("demo", *_ports()) as process:
+    with sampan.started("demo", *demo_ports()) as process:
         until(lambda: TIMES.search(sampan.log.read_text()) or process.poll() is not None, sampan.log.read_text)
         text = sampan.log.read_text()
         assert process.poll() is None, text
@@ -50,7 +46,7 @@ def test_ctrl_c_ends_the_demo_and_leaves_nothing_behind(sampan: Sampan) -> None:
 
 def test_a_killed_demo_takes_everything_with_it(sampan: Sampan, folder: Path) -> None:
     state = folder / "s"
-    with sampan.started("demo", "--state", str(state), *_ports()) as process:
+    with sampan.started("demo", "--state", str(state), *demo_ports()) as process:
         until(lambda: "The shop: " in sampan.log.read_text(), sampan.log.read_text)
         (proxy,) = json.loads(sampan("proxies", "--state", str(state), "-o", "json").stdout)["items"]
         pids = [int(pid) for pid in re.findall(r"127\.0\.0\.1:\d+\t(\d+)", sampan.log.read_text())]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Sampan, free_port, until
+from .conftest import Sampan, demo_ports, until
 
 pytestmark = [pytest.mark.envoy, pytest.mark.browser]
 
@@ -24,10 +24,10 @@ QUIET = (
 
 
 def test_the_page_shows_the_shop_and_who_answered(sampan: Sampan, folder: Path) -> None:
-    port = free_port()
-    with sampan.started("demo", "--port", str(port), "--tcp-port", str(free_port())):
+    ports = demo_ports()
+    with sampan.started("demo", *ports):
         until(lambda: "The shop: " in sampan.log.read_text(), sampan.log.read_text)
-        page = _seen(f"http://127.0.0.1:{port}/", folder / "profile")
+        page = _seen(f"http://127.0.0.1:{ports[1]}/", folder / "profile")
     text = re.sub(r"<[^>]+>", " ", page)
     for product in ("kettle", "lantern", "rope"):
         assert product in text.lower()

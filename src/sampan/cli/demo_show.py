@@ -18,9 +18,10 @@ from rich.live import Live
 from rich.text import Text
 
 from sampan.cli import output
-from sampan.cli.commands.up import command_line
 from sampan.cli.demo_gateway import DRAIN_SECONDS, LABELS, Gateway
-from sampan.cli.options import Format, LogLevel
+from sampan.cli.discovery import Discovery
+from sampan.cli.launch import Launch
+from sampan.cli.options import Format
 from sampan.cli.problem import FAILED, UserError
 from sampan.demo import check as checks
 from sampan.demo import live, shown
@@ -42,6 +43,7 @@ class Wishes:
     rate: float
     form: Format
     envoy: Path
+    discovery: Discovery
 
 
 class Demo:
@@ -99,10 +101,9 @@ class Demo:
         folder = self._wishes.folder / "demo"
         try:
             async with Shop(folder, self._ports, self._heard) as shop:
-                arguments = command_line(
-                    self._wishes.folder, [shop.documents], self._wishes.envoy, DRAIN_SECONDS, None, LogLevel.WARNING
-                )
-                async with Gateway(self._wishes.folder, arguments) as gateway:
+                wishes = self._wishes
+                launch = Launch(wishes.folder, [shop.documents], wishes.envoy, wishes.discovery, DRAIN_SECONDS)
+                async with Gateway(wishes.folder, launch.command_line()) as gateway:
                     with output.busy("the gateway starts"):
                         await gateway.until_ready()
                     yield shop, gateway

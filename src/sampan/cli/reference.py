@@ -125,7 +125,8 @@ def _option(about: OptionInfo, kind: Any) -> str:
 def _about(about: OptionInfo, default: Any) -> str:
     shown = about.show_default and not isinstance(default, bool) and default not in (None, "")
     number = f"{default:g}" if isinstance(default, float) else str(default)
-    return f"{about.help}{f' Default: `{number}`.' if shown else ''}"
+    variable = f" Also `${about.envvar}`." if about.envvar else ""
+    return f"{about.help}{f' Default: `{number}`.' if shown else ''}{variable}"
 
 
 def _cell(text: str) -> str:

@@ -28,7 +28,7 @@ def test_a_taken_port_is_a_sentence_with_the_option(sampan: Run, folder: Path, e
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = str(other.getsockname()[1])
-        arguments = ["demo", "--port", port, "--envoy", envoy, "--state", str(folder)]
+        arguments = ["demo", "--port", port, "--envoy", envoy, "--state", str(folder), "--registry", "127.0.0.1:0"]
         result = sampan(*arguments, *(["--check"] if check else []))
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
@@ -39,10 +39,27 @@ def test_a_taken_port_is_a_sentence_with_the_option(sampan: Run, folder: Path, e
 
 
 def test_no_envoy_is_a_sentence(sampan: Run) -> None:
-    result = sampan("demo", "--envoy", "/nowhere/envoy")
+    result = sampan("demo", "--envoy", "/nowhere/envoy", "--registry", "127.0.0.1:0")
     assert result.exit_code == 1
     assert "there is no Envoy at /nowhere/envoy" in result.stderr
     assert "--envoy PATH" in result.stderr
+
+
+def test_the_registrys_taken_port_is_a_sentence_with_the_option(sampan: Run, folder: Path, envoy: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        registry = f"127.0.0.1:{other.getsockname()[1]}"
+        result = sampan("demo", "--envoy", envoy, "--state", str(folder), "--registry", registry)
+    assert result.exit_code == 1
+    assert f"error: {registry}, where the registry is to listen, is taken by " in result.stderr
+    assert result.stderr.endswith("\nhint: `--registry 127.0.0.1:PORT` starts it at another port\n")
+
+
+def test_the_shop_needs_a_registry(sampan: Run, envoy: str) -> None:
+    result = sampan("demo", "--envoy", envoy, "--registry", "off")
+    assert result.stderr == (
+        "error: the shop's services register, and the registry is off\nhint: give it `--registry 127.0.0.1:8500`\n"
+    )
 
 
 def test_a_number_that_is_no_port_is_wrong_usage(sampan: Run) -> None:

@@ -55,6 +55,57 @@ def test_up_becomes_the_supervisor(sampan: Run, folder: Path, document: Path, en
     assert control[control.index("--file") + 1] == str(document)
     assert control[control.index("--runtime") + 1] == str(folder)
     assert control[control.index("--concurrency") + 1] == "2"
+    assert options.companion == []
+    assert "--registry" not in control
+
+
+def test_up_starts_a_registry_beside_it(sampan: Run, folder: Path, envoy: str, executed: list[str]) -> None:
+    (folder / "registry.json").write_text("of one that was killed")
+    result = sampan("up", "--envoy", envoy, SAMPAN_REGISTRY="127.0.0.1:0", SAMPAN_REGISTRY_DNS="off")
+    assert (result.exit_code, result.output) == (0, "")
+    options = arguments.parse(executed[executed.index("sampan.proxy.supervisor") + 1 :])
+    ((name, command),) = options.companion
+    assert name == "registry"
+    assert command[command.index("-m") + 1] == "sampan.registry"
+    assert command[command.index("--state") + 1] == str(folder)
+    assert command[command.index("--http") + 1] == "127.0.0.1:0"
+    assert command[command.index("--dns") + 1] == "off"
+    assert options.command[options.command.index("--registry") + 1] == "127.0.0.1:0"
+    assert not (folder / "registry.json").exists()
+
+
+def test_up_goes_by_a_consul_and_starts_none(sampan: Run, folder: Path, envoy: str, executed: list[str]) -> None:
+    token = folder / "token"
+    token.write_text("secret")
+    result = sampan(
+        *("up", "--envoy", envoy, "--consul", "http://127.0.0.1:1", "--consul-token-file", str(token)),
+        *("--consul-datacenter", "paris", "--consul-datacenter", "lyon"),
+    )
+    assert (result.exit_code, result.output) == (0, "")
+    options = arguments.parse(executed[executed.index("sampan.proxy.supervisor") + 1 :])
+    assert options.companion == []
+    assert options.command[options.command.index("--consul") + 1] == "http://127.0.0.1:1"
+    assert options.command.count("--consul-datacenter") == 2
+    assert "secret" not in " ".join(executed)
+
+
+def test_a_taken_port_of_the_registry_starts_nothing(
+    sampan: Run, folder: Path, envoy: str, executed: list[str]
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+        result = sampan("up", "--envoy", envoy, "--registry", f"127.0.0.1:{port}")
+    assert result.exit_code == 1
+    assert f"127.0.0.1:{port}, where the registry is to listen, is taken by" in result.stderr
+    assert executed == []
+
+
+def test_consuls_own_variable_is_told_and_not_followed(sampan: Run, envoy: str, executed: list[str]) -> None:
+    result = sampan("up", "--envoy", envoy, "--registry", "127.0.0.1:0", CONSUL_HTTP_ADDR="http://consul.example:80")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("warning: CONSUL_HTTP_ADDR sends clients to http://consul.example:80, ")
+    assert "--consul" not in executed
 
 
 def test_relative_paths_become_absolute(
@@ -87,7 +138,10 @@ def test_a_state_folder_open_to_others_is_refused(
 def test_without_documents_there_is_nothing_to_run(sampan: Run, executed: list[str]) -> None:
     result = sampan("up")
     assert result.exit_code == 2
-    assert result.stderr == "error: there are no documents\nhint: name files or folders with -f PATH\n"
+    assert result.stderr == (
+        "error: there are no documents, and there is no registry that could have some\n"
+        "hint: name files or folders with -f PATH\n"
+    )
 
 
 def test_a_path_that_is_not_there(sampan: Run, executed: list[str]) -> None:

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from sampan.cli.commands.up import Envoy
+from sampan.cli.discovery import DEFAULT_HTTP, Registry, RegistryDns, discovery
 from sampan.cli.options import Format, FormatOption
+from sampan.cli.problem import UserError
 
 Check = Annotated[bool, typer.Option("--check", help="Ask for everything once; exit 0 if all is well, 1 if not.")]
 Port = Annotated[int, typer.Option("--port", metavar="N", min=1, max=65535, help="For HTTP and gRPC.")]
@@ -31,6 +33,8 @@ def command(
     rate: Rate = 50.0,
     form: FormatOption = Format.TEXT,
     envoy: Envoy = "",
+    registry: Registry = "",
+    registry_dns: RegistryDns = "",
     state: Folder = "",
 ) -> None:
     """Run a small shop behind a gateway, with traffic. Ctrl-C ends it all.
@@ -42,6 +46,9 @@ def command(
     from sampan.cli.demo_show import Demo, Wishes
     from sampan.cli.until_signal import run_until_signal
 
+    found = discovery(registry, registry_dns)
+    if not found.registry:
+        raise UserError("the shop's services register, and the registry is off", f"give it `--registry {DEFAULT_HTTP}`")
     binary = up.find_envoy(envoy)
     with ExitStack() as cleanup:
         if not state:
@@ -50,6 +57,10 @@ def command(
         folder = states.folder(state)
         states.prepare(folder)
         up.refuse_second(folder)
-        demo = Demo(Wishes(folder=folder, port=port, tcp_port=tcp_port, rate=rate, form=form, envoy=binary))
+        up.make_room(folder, found, needed=True)
+        wishes = Wishes(
+            folder=folder, port=port, tcp_port=tcp_port, rate=rate, form=form, envoy=binary, discovery=found
+        )
+        demo = Demo(wishes)
         code = run_until_signal(demo.check if check else demo.show)
     raise typer.Exit(code)

@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from sampan.cli import state as states
+from sampan.cli.discovery import Consul, Datacenters, Discovery, Registry, RegistryDns, TokenFile, discovery
+from sampan.cli.launch import Launch
 from sampan.cli.options import LogLevel
 from sampan.cli.problem import USAGE, UserError
 from sampan.cli.state import State
@@ -37,28 +39,36 @@ def command(
     drain_seconds: DrainSeconds = 10.0,
     concurrency: Concurrency = None,
     log_level: Level = LogLevel.WARNING,
+    registry: Registry = "",
+    registry_dns: RegistryDns = "",
+    consul: Consul = "",
+    consul_datacenter: Datacenters = None,
+    consul_token_file: TokenFile = "",
     state: State = "",
 ) -> None:
-    """Run the gateways of the documents. Ctrl-C drains and ends them.
+    """Run the gateways of the documents, and a registry. Ctrl-C drains and ends them.
 
-    Stays in the foreground, and takes up what changes in the files.
+    Stays in the foreground, and takes up what changes in the files and in the registry.
     """
     folder = states.folder(state)
-    paths = checked(files or [])
+    found = discovery(registry, registry_dns, consul, consul_datacenter or (), consul_token_file)
+    paths = checked(files or [], found)
     binary = find_envoy(envoy)
     states.prepare(folder)
     refuse_second(folder)
-    arguments = command_line(folder, paths, binary, drain_seconds, concurrency, log_level)
+    make_room(folder, found)
+    arguments = Launch(folder, paths, binary, found, drain_seconds, concurrency, log_level).command_line()
     sys.stdout.flush()
     sys.stderr.flush()
     # The supervisor takes our place: it is slim, and signals of the terminal or of systemd reach it directly.
     os.execv(arguments[0], arguments)
 
 
-def checked(files: Sequence[Path]) -> list[Path]:
-    """The paths, absolute. Raises UserError for one that is not there."""
-    if not files:
-        raise UserError("there are no documents", "name files or folders with -f PATH", exit_code=USAGE)
+def checked(files: Sequence[Path], found: Discovery) -> list[Path]:
+    """The paths, absolute. Raises UserError for one that is not there, or if documents can come from nowhere."""
+    if not files and not found.any:
+        reason = "there are no documents, and there is no registry that could have some"
+        raise UserError(reason, "name files or folders with -f PATH", exit_code=USAGE)
     for path in files:
         if not path.exists():
             raise UserError(f"there is no {path}", "check the path given with -f", exit_code=USAGE)
@@ -88,21 +98,14 @@ def refuse_second(folder: Path) -> None:
         )
 
 
-def command_line(
-    folder: Path, files: Sequence[Path], envoy: Path, drain_seconds: float, concurrency: int | None, log_level: str
-) -> list[str]:
-    """The supervisor's, which starts the control plane as Envoy's sibling."""
-    import json
+def make_room(folder: Path, found: Discovery, *, needed: bool = False) -> None:
+    """For a registry. Raises UserError if another program is where it is to listen."""
+    from sampan.cli import occupied
+    from sampan.cli.output import warn
+    from sampan.registry import place
 
-    replay = [*_module("sampan.xds.replay"), "--runtime", str(folder)]
-    supervisor = ["--runtime", str(folder), "--envoy", str(envoy), "--envoy-log-level", str(log_level)]
-    supervisor += ["--drain-seconds", str(drain_seconds), "--replay-command", json.dumps(replay)]
-    control = ["--runtime", str(folder), "--envoy", str(envoy)]
-    control += [part for path in files for part in ("--file", str(path))]
-    control += ["--concurrency", str(concurrency)] if concurrency else []
-    return [*_module("sampan.proxy.supervisor"), *supervisor, "--", *_module("sampan.daemon"), *control]
-
-
-def _module(name: str) -> list[str]:
-    """-P: a file json.py in the user's folder is not the json that we mean."""
-    return [sys.executable, "-P", "-m", name]
+    occupied.refuse_taken(found, needed=needed)
+    # Of one that was killed with all the rest: whoever looks there now would be sent to nobody.
+    (folder / place.FILE).unlink(missing_ok=True)
+    if found.warning:
+        warn(found.warning)

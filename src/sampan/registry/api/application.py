@@ -36,6 +36,7 @@ class Route:
 def application(registry: Registry, families: Iterable[Iterable[Route]]) -> web.Application:
     reads = Reads(registry.tables)
     made = web.Application(middlewares=[_guard(registry)], client_max_size=LARGEST_BODY)
+    made.on_response_prepare.append(_signed)
     methods: dict[str, dict[str, Handler]] = {}
     for family in families:
         for route in family:
@@ -43,6 +44,11 @@ def application(registry: Registry, families: Iterable[Iterable[Route]]) -> web.
     for path, handlers in methods.items():
         made.router.add_route("*", path, _dispatch(registry, reads, handlers))
     return made
+
+
+async def _signed(_: web.Request, answer: web.StreamResponse) -> None:
+    """Consul sends no such header: whoever finds a port taken can tell which of the two is there."""
+    answer.headers["Server"] = "Sampan"
 
 
 def _dispatch(registry: Registry, reads: Reads, handlers: dict[str, Handler]) -> Callable[[web.Request], Any]:
