@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import registered
-from registered import instance
 from sampan.daemon.registered import instances, service_status
 from sampan.documents.kinds.built_in import BUILT_IN
 from sampan.documents.kinds.instance import Check
@@ -14,6 +12,9 @@ from sampan.model.meta import Object
 from sampan.model.names import CORE, Ref
 from sampan.model.snapshot import Snapshot
 from sampan.resolve import index_of
+
+from ... import registered
+from ...registered import instance
 
 DOWN = instance(
     "reviews",
