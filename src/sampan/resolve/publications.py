@@ -24,7 +24,6 @@ from sampan.model.names import (
     REGISTERED_NAME,
     SAMPAN,
     SERVICE_LABEL,
-    SOURCE_LABEL,
     Ref,
     bare,
     published,
@@ -50,6 +49,7 @@ class _Service:
     name: str
     registered: str
     ref: Ref
+    selector: Mapping[str, str]
 
 
 class Expansion:
@@ -138,16 +138,18 @@ def _registered(snapshot: Snapshot, namespace: str, name: str) -> _Service | Non
     """By its bare name if that is the registered service's, else by the qualified one: a document may have the name."""
     for ref in (Ref(CORE, "Service", namespace, name), Ref(CORE, "Service", namespace, qualified(name, CONSUL))):
         found = snapshot.get(ref)
-        if found is not None and SOURCE_LABEL in found.meta.labels:
-            return _Service(name, found.meta.annotations.get(REGISTERED_NAME, name), ref)
+        if found is not None and found.meta.origin.source == CONSUL:
+            return _Service(name, found.meta.annotations.get(REGISTERED_NAME, name), ref, found.spec.selector)
     return None
 
 
 def _takes(services: PublishedServices, service: _Service, snapshot: Snapshot) -> bool:
     if not services.takes_name(service.registered):
         return False
-    wanted = services.match_labels.items()
-    return not wanted or any(
+    if not services.match_labels:
+        return True
+    wanted = {**services.match_labels, **service.selector}.items()
+    return any(
         wanted <= item.meta.labels.items()
         for item in snapshot.bucket(labelled(service.ref.namespace, SERVICE_LABEL, service.name))
     )

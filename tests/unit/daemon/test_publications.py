@@ -57,7 +57,9 @@ def registered(name: str, instances: Mapping[str, Mapping[str, str]]) -> Records
     service = Service(selector=labels, ports=(ServicePort(port=80),))
     made = [
         Document(
-            Object(Ref(CORE, "Service", "default", ref), Meta(labels, {REGISTERED_NAME: name}, origin=origin), service),
+            Object(
+                Ref(CORE, "Service", "default", ref), Meta(annotations={REGISTERED_NAME: name}, origin=origin), service
+            ),
             origin,
             yields="@" not in ref,
         )
