@@ -35,6 +35,7 @@ class Catalog:
             {
                 "node": lambda row: (row["Node"].lower(),),
                 "name": lambda row: (row["Service"]["Service"].lower(),),
+                "connect": lambda row: _connects(row["Service"]),
             },
         )
         self.checks: Table[CheckRow] = Table(
@@ -81,6 +82,12 @@ class Catalog:
     def node(self, node: str) -> NodeRow | None:
         return self.nodes.get(rows.node_key(node))
 
+    def node_by_id(self, prefix: str) -> NodeRow | None:
+        """By its id or the beginning of it, if that is no other's. Consul takes an even number of digits."""
+        even = prefix[: len(prefix) // 2 * 2].lower()
+        found = [row for row in self.nodes.rows.values() if row["ID"].startswith(even)] if even else []
+        return found[0] if len(found) == 1 else None
+
     def service(self, node: str, service_id: str) -> NodeService | None:
         found = self.services.get(rows.service_key(node, service_id))
         return found["Service"] if found is not None else None
@@ -91,6 +98,10 @@ class Catalog:
     def instances(self, name: str) -> Collection[ServiceRow]:
         """Of a service, in the order of registration."""
         return self.services.group("name", name.lower())
+
+    def connected(self, name: str) -> Collection[ServiceRow]:
+        """The proxies of Consul's mesh in front of a service, and instances that are in it by themselves."""
+        return self.services.group("connect", name.lower())
 
     def services_of(self, node: str) -> Collection[ServiceRow]:
         return self.services.group("node", node.lower())
@@ -321,6 +332,12 @@ class Catalog:
         write.delete(self.nodes, rows.node_key(old))
         for hook in self.after_node:
             hook(write, before, None)
+
+
+def _connects(service: NodeService) -> tuple[str, ...]:
+    if service.get("Kind") == "connect-proxy":
+        return (service["Proxy"].get("DestinationServiceName", "").lower(),)
+    return (service["Service"].lower(),) if service["Connect"].get("Native") else ()
 
 
 _META = {"consul-network-segment": ""}

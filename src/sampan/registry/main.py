@@ -23,12 +23,32 @@ from aiohttp import web
 
 from sampan.registry import place
 from sampan.registry import registry as registries
-from sampan.registry.api import status
+from sampan.registry.api import (
+    agent,
+    agent_checks,
+    agent_health,
+    agent_services,
+    catalog,
+    health,
+    metrics,
+    status,
+    unsupported,
+)
 from sampan.registry.api.application import Route, application
 from sampan.registry.identity import Identity
 from sampan.registry.store import Store, StoreError
 
-FAMILIES: Iterable[Iterable[Route]] = (status.ROUTES,)
+FAMILIES: Iterable[Iterable[Route]] = (
+    agent.ROUTES,
+    agent_services.ROUTES,
+    agent_checks.ROUTES,
+    agent_health.ROUTES,
+    metrics.ROUTES,
+    catalog.ROUTES,
+    health.ROUTES,
+    status.ROUTES,
+    unsupported.ROUTES,
+)
 DRAIN_SECONDS = 1.0
 
 

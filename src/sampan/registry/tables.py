@@ -21,6 +21,7 @@ Row = TypeVar("Row", bound=Mapping[str, Any])
 Topic = Hashable
 Grouping = Callable[[Any], Iterable[Hashable]]
 """Under which groups a row is found, besides its key."""
+MOST_TOPICS = 1 << 17
 
 
 class Table(Generic[Row]):
@@ -138,9 +139,22 @@ class Tables:
             raise
         if changes or one.touched or one.woken:
             self.index = one.index
-            for topic in one.touched:
-                self._topics[topic] = one.index
+            self._remember(one.touched, one.index)
             self._wake(one.touched | one.woken)
+
+    def _remember(self, topics: Iterable[Topic], index: int) -> None:
+        """The longest untouched are forgotten when there are too many (services with names of one use): who waits for
+        one of them is told of a change that was none."""
+        for topic in topics:
+            self._topics.pop(topic, None)
+            self._topics[topic] = index
+        while len(self._topics) > MOST_TOPICS:
+            oldest = next(iter(self._topics))
+            self._floor = max(self._floor, self._topics.pop(oldest))
+
+    def waiting(self) -> int:
+        """How many wait, each topic counted."""
+        return sum(map(len, self._waiting.values()))
 
     def _wake(self, topics: Iterable[Topic]) -> None:
         for topic in topics:

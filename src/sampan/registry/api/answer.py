@@ -23,6 +23,11 @@ def refusal(status: int, text: str) -> web.Response:
     return web.Response(status=status, text=text, content_type="text/plain")
 
 
+def done() -> web.Response:
+    """Of a call that has nothing to say."""
+    return web.Response()
+
+
 def plain_json(value: Any, *, pretty: bool = False, status: int = 200) -> web.Response:
     """Without an index: what is no read of the catalogue."""
     return web.Response(status=status, body=encode(value, pretty=pretty), content_type=JSON_TYPE)
@@ -34,11 +39,11 @@ def encode(value: Any, *, pretty: bool = False) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def read_headers(index: int, *, stale: bool) -> dict[str, str]:
+def read_headers(index: int, consistency: str) -> dict[str, str]:
     """On every read, https://developer.hashicorp.com/consul/api-docs/features/blocking and …/consistency."""
     return {
         "X-Consul-Index": str(index),
         "X-Consul-Knownleader": "true",
         "X-Consul-Lastcontact": "0",
-        "X-Consul-Effective-Consistency": "stale" if stale else "leader",
+        "X-Consul-Effective-Consistency": consistency,
     }

@@ -18,7 +18,8 @@ from sampan.registry.store import StoreError
 
 # The largest that any call takes: a transaction of 64 operations on values of 512 KiB, base64 in JSON.
 LARGEST_BODY = 48 << 20
-
+# The agent answers for itself, whatever datacentre is named.
+_OF_AGENT = "/v1/agent/"
 
 Handler = Callable[[Registry, Question], Awaitable[Any]]
 """Gives a View (a read, which may wait), a Response, or a value to be said as JSON."""
@@ -63,6 +64,7 @@ def _dispatch(registry: Registry, reads: Reads, handlers: dict[str, Handler]) ->
             answer.headers["Allow"] = allowed
             return answer
         question = questions.read(request)
+        _check_place(registry, question)
         value = await handler(registry, question)
         if isinstance(value, web.StreamResponse):
             return value
@@ -72,6 +74,18 @@ def _dispatch(registry: Registry, reads: Reads, handlers: dict[str, Handler]) ->
         return plain_json(value, pretty=question.pretty)
 
     return call
+
+
+def _check_place(registry: Registry, question: Question) -> None:
+    """Raises RefusalError for another datacentre, or for a namespace, of which the open edition has one."""
+    datacenter = question.one("dc")
+    if datacenter and datacenter != registry.identity.datacenter and not question.request.path.startswith(_OF_AGENT):
+        raise RefusalError(500, "No path to datacenter")
+    for name, what in (("ns", "Namespaces"), ("partition", "Partitions")):
+        if question.one(name) not in ("", "default"):
+            raise RefusalError(
+                400, f'Bad request: Invalid query parameter: "{name}" - {what} are a Consul Enterprise feature'
+            )
 
 
 def _guard(registry: Registry) -> Any:

@@ -18,8 +18,13 @@ from sampan.registry.api.answer import JSON_TYPE, encode, read_headers
 from sampan.registry.api.question import Question
 from sampan.registry.tables import Tables, Topic
 
-MOST_BODIES = 512
-LARGEST_KEPT = 1 << 20
+# What is kept of bodies, altogether and of one: a service of a thousand instances is 1 MB.
+MOST_KEPT = 32 << 20
+LARGEST_KEPT = 4 << 20
+# Beside the bytes themselves, what an entry costs.
+_ENTRY = 512
+_NOT_THE_BODY = frozenset(("index", "wait", "hash", "token", "stale", "consistent", "cached"))
+Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,8 @@ class Reading:
     status: int = 200
     content_type: str = JSON_TYPE
     headers: dict[str, str] = field(default_factory=dict)
+    cached: bool = False
+    """Whether `?cached` means anything to this call in Consul (agent/cache-types)."""
 
 
 View = Callable[[], Reading]
@@ -43,15 +50,19 @@ class Reads:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        self._bodies: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
+        self._bodies: OrderedDict[Key, tuple[int, bytes]] = OrderedDict()
+        self._kept = 0
 
     async def answer(self, question: Question, view: View) -> web.Response:
         """Waits if the client knows the index already; then the view as it is."""
         reading = view()
         if question.index and reading.index <= question.index:
             reading = await self._later(question, view, reading)
-        headers = {**read_headers(reading.index, stale=question.stale), **reading.headers}
-        body = self._body(question, reading)
+        headers = {**read_headers(reading.index, _consistency(question)), **reading.headers}
+        body, found = self._body(question, reading)
+        if reading.cached and question.cached:
+            # Never old: what is kept is that of the index that is told.
+            headers |= {"X-Cache": "HIT", "Age": "0"} if found else {"X-Cache": "MISS"}
         return web.Response(
             status=reading.status, body=body, headers=headers, content_type=reading.content_type or None
         )
@@ -66,26 +77,36 @@ class Reads:
             reading = view()
         return reading
 
-    def _body(self, question: Question, reading: Reading) -> bytes:
+    def _body(self, question: Question, reading: Reading) -> tuple[bytes, bool]:
+        """And whether it was there."""
         key = _key(question)
         kept = self._bodies.get(key)
         if kept is not None and kept[0] == reading.index and reading.status == 200:
             self._bodies.move_to_end(key)
-            return kept[1]
+            return kept[1], True
         value = reading.body()
         body = value if isinstance(value, bytes) else encode(value, pretty=question.pretty)
         if reading.status == 200 and len(body) <= LARGEST_KEPT:
-            self._bodies[key] = (reading.index, body)
-            if len(self._bodies) > MOST_BODIES:
-                self._bodies.popitem(last=False)
-        return body
+            self._keep(key, reading.index, body)
+        return body, False
+
+    def _keep(self, key: Key, index: int, body: bytes) -> None:
+        before = self._bodies.pop(key, None)
+        self._kept += len(body) + _ENTRY - (len(before[1]) + _ENTRY if before is not None else 0)
+        self._bodies[key] = (index, body)
+        while self._kept > MOST_KEPT:
+            _, (_, oldest) = self._bodies.popitem(last=False)
+            self._kept -= len(oldest) + _ENTRY
 
 
-def _key(question: Question) -> str:
-    """The path and what else decides the body."""
-    query = question.request.query
-    return (
-        str(question.request.path)
-        + "?"
-        + "&".join(f"{name}={value}" for name, value in query.items() if name not in ("index", "wait", "token"))
-    )
+def _key(question: Question) -> Key:
+    """What decides the body: the path and those options that are not about when it is said, and to whom."""
+    request = question.request
+    chosen = (part for pair in request.query.items() if pair[0] not in _NOT_THE_BODY for part in pair)
+    return (request.path, *chosen)
+
+
+def _consistency(question: Question) -> str:
+    if question.consistent:
+        return "consistent"
+    return "stale" if question.stale else "leader"

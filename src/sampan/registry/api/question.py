@@ -16,6 +16,9 @@ from aiohttp import web
 from sampan.consul.durations import parse_duration
 from sampan.registry.api.answer import RefusalError
 
+_TRUTHS = dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True) | dict.fromkeys(
+    ("0", "f", "F", "FALSE", "false", "False"), False
+)
 DEFAULT_WAIT = 300.0
 LONGEST_WAIT = 600.0
 
@@ -30,6 +33,7 @@ class Question:
     hash: str = ""
     stale: bool = False
     consistent: bool = False
+    cached: bool = False
     pretty: bool = False
     filter: str = ""
 
@@ -40,6 +44,10 @@ class Question:
     def has(self, name: str) -> bool:
         """Whether the parameter is there, with a value or without: `?passing`."""
         return name in self.request.query
+
+    def truth(self, name: str) -> bool | None:
+        """A parameter as Go's strconv.ParseBool reads it; None for what is neither."""
+        return _TRUTHS.get(self.one(name))
 
     def every(self, name: str) -> Sequence[str]:
         return tuple(str(value) for value in self.request.query.getall(name, ()))
@@ -53,9 +61,11 @@ class Question:
 
     async def json(self, what: str = "Request") -> Any:
         """The body as JSON. Raises RefusalError (400) in Consul's words."""
-        text = await self.body()
+        text = (await self.body()).decode(errors="replace")
+        if not text:
+            raise RefusalError(400, f"{what} decode failed: EOF")
         try:
-            return json.loads(text)
+            return _DECODER.decode(text)
         except (ValueError, RecursionError) as error:
             raise RefusalError(400, f"{what} decode failed: {error}") from error
 
@@ -66,6 +76,8 @@ def read(request: web.Request) -> Question:
     index = _index(query.get("index", ""))
     if "stale" in query and "consistent" in query:
         raise RefusalError(400, "Cannot specify ?stale with ?consistent, conflicting semantics.")
+    if "cached" in query and "consistent" in query:
+        raise RefusalError(400, "Cannot specify ?cached with ?consistent, conflicting semantics.")
     return Question(
         request,
         index,
@@ -73,9 +85,18 @@ def read(request: web.Request) -> Question:
         query.get("hash", ""),
         "stale" in query,
         "consistent" in query,
+        "cached" in query,
         "pretty" in query,
         query.get("filter", ""),
     )
+
+
+def _no_number(text: str) -> None:
+    """Python's parser takes NaN and Infinity, which are no JSON, and which no client could read."""
+    raise ValueError(f"invalid number {text}")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
 def _index(text: str) -> int:

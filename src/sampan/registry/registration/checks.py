@@ -105,18 +105,18 @@ def of_agent(value: Any) -> CheckRegistration:
 
 def of_service(one: Any, many: Iterable[Any]) -> list[CheckRegistration]:
     """`Check` and `Checks` of a service; a `Check` of nothing is none."""
-    single = _decoded(one)
+    single = _decoded(one, ".Check")
     given = [single] if any(single.values()) else []
-    given += [_decoded(value) for value in many]
+    given += [_decoded(value, ".Checks") for value in many]
     result = [_read(check) for check in given]
     if any(check.get("Status", "") not in ("", *STATUSES) for check in given):
         raise RegistrationError("Status for checks must 'passing', 'warning', 'critical'")
     return result
 
 
-def _decoded(value: Any) -> dict[str, Any]:
+def _decoded(value: Any, path: str = "") -> dict[str, Any]:
     try:
-        return decode.record(value, _KNOWN)
+        return decode.record(value, _KNOWN, path)
     except RegistrationError as error:
         raise RegistrationError(f"Request decode failed: {error}") from None
 
