@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,7 +134,9 @@ def test_by_header(reviews: Any) -> None:
     assert {ask() for _ in range(10)} == {"v1a", "v1b"}
 
 
+PAGE = (Path(__file__).parents[3] / "docs" / "services.md").read_text()
 COOKIE = "{headers: [{name: cookie, type: RegularExpression, value: '(.*; *)?beta=yes(;.*)?'}]}"
+"""As the page has it."""
 
 COOKIES: Mapping[str, bool] = {
     "beta=yes": True,
@@ -150,6 +153,7 @@ COOKIES: Mapping[str, bool] = {
 
 
 def test_by_cookie(reviews: Any) -> None:
+    assert COOKIE in PAGE
     ask = reviews(to("v2", COOKIE), to("v1"))
     for cookie, taken in COOKIES.items():
         assert (ask(cookie=cookie) == "v2") is taken, cookie
