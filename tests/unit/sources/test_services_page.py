@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import registered
-from registered import instance
 from sampan.documents.kinds.built_in import BUILT_IN
 from sampan.documents.load import load
 from sampan.model import names
@@ -16,6 +14,9 @@ from sampan.model.snapshot import Snapshot
 from sampan.resolve import Memo, endpoint_group, index_of, resolve
 from sampan.sources.merge import merge, start
 from sampan.sources.source import Records
+
+from ... import registered
+from ...registered import instance
 
 PAGE = (Path(__file__).parents[3] / "docs" / "services.md").read_text()
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
