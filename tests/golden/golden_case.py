@@ -2,14 +2,17 @@
 
 `NAME.in.yaml` under `tests/golden/cases/<area>/` or in a policy's `testdata/`, its outcome beside it in
 `NAME.out.yaml`. A case called `bad-…` must have an error, any other none. A first line `# beside: web shop` puts the
-documents of `tests/golden/beside/web.yaml` and `shop.yaml` beside it.
+documents of `tests/golden/beside/web.yaml` and `shop.yaml` beside it. `NAME.registered.json` holds what is registered:
+by name (`dc2/NAME` in another datacentre) what Consul answers to `/v1/health/service/NAME`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sampan.policies
 from sampan.compile.endpoints import endpoint_row
@@ -24,6 +27,7 @@ from sampan.model.diagnostic import Diagnostic, has_errors
 from sampan.model.plan import Plan
 from sampan.model.snapshot import Snapshot
 from sampan.resolve import Memo, Resolution, endpoint_group, index_of, resolve
+from sampan.sources.consul.convert import Key, Setting, registered
 from sampan.sources.merge import merge, start
 from sampan.sources.source import Records
 
@@ -52,6 +56,11 @@ class Case:
     @property
     def golden(self) -> Path:
         return self.source.with_name(f"{self.short}.out.yaml")
+
+    @property
+    def registered(self) -> Path:
+        """Need not be there."""
+        return self.source.with_name(f"{self.short}.registered.json")
 
     @property
     def beside(self) -> tuple[Path, ...]:
@@ -96,12 +105,21 @@ def _found() -> Iterator[Case]:
 
 def outcome(case: Case, settings: Settings | None = None) -> Outcome:
     files = {path.name: load(path.read_bytes(), path.name, KINDS) for path in (case.source, *case.beside)}
-    merged = merge(start(Snapshot(index_of), KINDS), [Records("files", files, whole=True)])
+    records = [Records("files", files, whole=True)]
+    if case.registered.exists():
+        records.append(_registered(json.loads(case.registered.read_text())))
+    merged = merge(start(Snapshot(index_of), KINDS), records)
     snapshot = merged.snapshot
     resolution = resolve(snapshot, POLICIES, Memo(), now=NOW)
     found = (*merged.diagnostics, *located(resolution.diagnostics, snapshot.objects, merged.places))
     tables = {view.proxy: _table(plan, snapshot, settings) for view, plan in resolution.plans.items()}
     return Outcome(snapshot, resolution, tuple(sorted(found, key=lambda item: item.sort_key)), tables)
+
+
+def _registered(answers: Mapping[str, Any]) -> Records:
+    setting = Setting(datacenter="dc1")
+    keys = {text: Key(*text.rpartition("/")[::2]) for text in answers}
+    return Records("consul", {key.text: registered(key, answers[text], setting).loaded() for text, key in keys.items()})
 
 
 def _table(plan: Plan, snapshot: Snapshot, settings: Settings | None) -> Table:

@@ -212,7 +212,7 @@ def _endpoints(assignment: dict[str, Any]) -> Iterator[str]:
             if "health_status" in item:
                 words.append(item["health_status"].lower())
             if "locality" in zone:
-                words.append(f"in {zone['locality']['zone']}")
+                words.append(f"in {' '.join(zone['locality'].values())}")
             yield " ".join(words)
 
 

@@ -42,9 +42,9 @@ def test_golden(case: Case) -> None:
 
 def test_no_golden_is_left_over() -> None:
     """A golden file without a case would never be looked at again."""
-    known = {case.golden for case in cases()}
+    known = {path for case in cases() for path in (case.golden, case.registered)}
     for folder in {case.source.parent for case in cases()}:
-        assert set(folder.glob("*.out.yaml")) <= known
+        assert {*folder.glob("*.out.yaml"), *folder.glob("*.registered.json")} <= known
 
 
 def test_names_are_unique() -> None:
