@@ -13,13 +13,14 @@ from sampan.cli.problem import USAGE, UserError
 from sampan.registry import place
 
 OFF = "off"
+REGISTRY_VARIABLE, CONSUL_VARIABLE = "SAMPAN_REGISTRY", "SAMPAN_CONSUL_ADDR"
 DEFAULT_HTTP, DEFAULT_DNS = "127.0.0.1:8500", "127.0.0.1:8600"
 
 Registry = Annotated[
     str,
     typer.Option(
         "--registry",
-        envvar="SAMPAN_REGISTRY",
+        envvar=REGISTRY_VARIABLE,
         metavar="HOST:PORT|off",
         show_default=False,
         help=f"Where the embedded registry listens. [default: {DEFAULT_HTTP}]",
@@ -39,7 +40,7 @@ Consul = Annotated[
     str,
     typer.Option(
         "--consul",
-        envvar="SAMPAN_CONSUL_ADDR",
+        envvar=CONSUL_VARIABLE,
         metavar="URL",
         show_default=False,
         help="Go by the Consul there, and start no registry. Token and TLS: Consul's own variables.",
@@ -98,7 +99,13 @@ def discovery(
     token_file: str = "",
     environment: Mapping[str, str] = os.environ,
 ) -> Discovery:
-    """What was asked for. Raises UserError for what makes no sense, or is not safe."""
+    """What was asked for: the command line counts before the environment. Raises UserError for what makes no sense, or
+    is not safe."""
+    by_variable = (registry == environment.get(REGISTRY_VARIABLE), consul == environment.get(CONSUL_VARIABLE))
+    if registry not in ("", OFF) and consul and by_variable == (True, False):
+        registry = ""
+    if registry and consul and by_variable == (False, True):
+        consul = ""
     if consul:
         return _consul(registry, consul, datacenters, token_file, environment)
     for option, given in (("--consul-datacenter", datacenters), ("--consul-token-file", token_file)):
@@ -123,7 +130,7 @@ def _consul(
         raise UserError(
             f"--consul {consul} goes by a registry that runs already, and --registry {registry} starts another one: "
             "services would register in one and be looked for in the other",
-            "give one of the two (also as $SAMPAN_CONSUL_ADDR or $SAMPAN_REGISTRY)",
+            f"give one of the two (${CONSUL_VARIABLE} and ${REGISTRY_VARIABLE} count too)",
             exit_code=USAGE,
         )
     from sampan.consul.target import TargetError, target

@@ -57,6 +57,15 @@ def test_both_would_split_the_clients() -> None:
     assert "$SAMPAN_CONSUL_ADDR" in error.hint
 
 
+def test_the_command_line_counts_before_the_environment() -> None:
+    here, there = {"SAMPAN_REGISTRY": HERE}, {"SAMPAN_CONSUL_ADDR": THERE}
+    assert found(registry=HERE, consul=THERE, environment=here) == Discovery(consul=THERE)
+    assert found(registry="127.0.0.1:1", consul=THERE, environment=there).registry == "127.0.0.1:1"
+    assert found(registry="off", consul=THERE, environment=there) == Discovery()
+    assert found(registry="off", consul=THERE, environment={"SAMPAN_REGISTRY": "off"}).consul == THERE
+    assert "another one" in refused(lambda: found(registry=HERE, consul=THERE, environment=here | there)).reason
+
+
 @pytest.mark.parametrize("options", [{"datacenters": ("paris",)}, {"token_file": "/token"}])
 def test_what_is_about_a_consul_needs_one(options: dict[str, object]) -> None:
     error = refused(lambda: found(**options))
