@@ -25,9 +25,15 @@ def services(catalog: Catalog) -> Collection[ServiceRow]:
 
 
 def checks(catalog: Catalog) -> list[CheckRow]:
-    """Without the one that the gossip keeps in Consul: it is the catalogue's, not the agent's."""
+    """Without the one that the gossip keeps in Consul: it is the catalogue's, not the agent's. What they say is newer
+    than in the catalogue."""
     own = catalog.checks.group("node", rows.node_key(catalog.identity.node))
-    return [check for check in own if check["CheckID"] != rows.SERF_HEALTH]
+    return [_newest(catalog, check) for check in own if check["CheckID"] != rows.SERF_HEALTH]
+
+
+def _newest(catalog: Catalog, check: CheckRow) -> CheckRow:
+    output = catalog.newer_outputs.get(check["CheckID"])
+    return check if output is None else {**check, "Output": output}
 
 
 def service(catalog: Catalog, service_id: str) -> NodeService:

@@ -49,13 +49,16 @@ class Catalog:
         )
         self.definitions: Table[DefinitionRow] = Table("definitions")
         """By check id: of our own node's checks alone."""
+        self.newer_outputs: dict[str, str] = {}
+        """By check id, of our own node: what a check says now, where only that has changed and is not written yet."""
         self.after_node: list[Hook[NodeRow]] = []
         self.after_service: list[Hook[ServiceRow]] = []
         self.after_check: list[Hook[CheckRow]] = []
         self.on_report: list[Callable[[Write, str], None]] = []
         """(write, check id): a check with a TTL was reported on, whether that changed it or not."""
         self.after_definition: list[Callable[[Write, str, DefinitionRow | None, DefinitionRow | None], None]] = []
-        """(write, check id, before, after): called after the check is there, and before it goes."""
+        """(write, check id, before, after): called after the check is there, and before it goes; and when it is
+        registered again just as it was, since that is a sign of life."""
 
     def begin(self, write: Write) -> None:
         """Makes our own node what the identity says, with the check that Consul's gossip would keep."""
@@ -288,11 +291,11 @@ class Catalog:
 
     def _define(self, write: Write, check_id: str, after: DefinitionRow | None) -> None:
         before = self.definitions.get(check_id)
-        if before == after:
+        if before is None and after is None:
             return
         if after is None:
             write.delete(self.definitions, check_id)
-        else:
+        elif before != after:
             write.put(self.definitions, check_id, after)
         for hook in self.after_definition:
             hook(write, check_id, before, after)

@@ -123,7 +123,10 @@ def _decoded(value: Any, path: str = "") -> dict[str, Any]:
 
 def _read(given: Mapping[str, Any]) -> CheckRegistration:
     _validate(given)
-    definition = {name: value for name, value in given.items() if name in _HOW_NAMES and value}
+    # `H2PingUseTLS` is the one that is on unless it is turned off.
+    definition = {
+        name: value for name, value in given.items() if name in _HOW_NAMES and (value or name == "H2PingUseTLS")
+    }
     status = given.get("Status", "")
     return CheckRegistration(
         cast(DefinitionRow, definition),
