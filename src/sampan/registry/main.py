@@ -11,12 +11,13 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import secrets
 import signal
 import socket
 import sys
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -35,7 +36,12 @@ from sampan.registry.api import (
     unsupported,
 )
 from sampan.registry.api.application import Route, application
+from sampan.registry.checking.running import running
+from sampan.registry.dns.directory import Directory
+from sampan.registry.dns.server import Sockets, answering, listening, served
+from sampan.registry.dns.zone import Zone
 from sampan.registry.identity import Identity
+from sampan.registry.registry import Registry
 from sampan.registry.store import Store, StoreError
 
 FAMILIES: Iterable[Iterable[Route]] = (
@@ -50,6 +56,7 @@ FAMILIES: Iterable[Iterable[Route]] = (
     unsupported.ROUTES,
 )
 DRAIN_SECONDS = 1.0
+MOST_FILES = 65536
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,24 +86,51 @@ async def _run(chosen: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    _allow_files()
     chosen.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    http = _listening(chosen)
-    port = http.getsockname()[1]
-    identity = Identity(
-        chosen.node, _node_id(chosen.state), datacenter=chosen.datacenter, http_port=port, token=chosen.token
-    )
-    with contextlib.closing(Store(chosen.state / "registry.db")) as store, contextlib.closing(http):
+    with contextlib.ExitStack() as undo:
+        http = undo.enter_context(_listening(chosen))
+        dns = _listening_for_dns(chosen)
+        for one in dns or ():
+            undo.enter_context(one)
+        identity = Identity(
+            chosen.node,
+            _node_id(chosen.state),
+            datacenter=chosen.datacenter,
+            http_port=http.getsockname()[1],
+            dns_port=dns[1].getsockname()[1] if dns is not None else -1,
+            token=chosen.token,
+        )
+        store = undo.enter_context(contextlib.closing(Store(chosen.state / "registry.db")))
         registry = registries.build(identity, store)
-        runner = web.AppRunner(application(registry, FAMILIES), access_log=None, shutdown_timeout=DRAIN_SECONDS)
-        await runner.setup()
-        try:
-            await web.SockSite(runner, http, backlog=4096).start()
-            serving = place.Announcement(_shown(http), "", chosen.datacenter, os.getpid())
+        serving = place.Announcement(_shown(http), _shown(dns[1]) if dns else "", chosen.datacenter, os.getpid())
+        async with _serving(registry, http, dns):
             with place.announced(chosen.state, serving):
                 print(_ready(serving, chosen.ready), flush=True)
                 await stop.wait()
-        finally:
-            await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _serving(registry: Registry, http: socket.socket, dns: Sockets | None) -> AsyncIterator[None]:
+    """HTTP and DNS, and checks are run."""
+    runner = web.AppRunner(application(registry, FAMILIES), access_log=None, shutdown_timeout=DRAIN_SECONDS)
+    await runner.setup()
+    try:
+        zone = Zone(registry.identity, Directory(registry.catalog, registry.tables))
+        async with running(registry.catalog, registry.tables), served(answering(zone), dns):
+            await web.SockSite(runner, http, backlog=4096).start()
+            yield
+    finally:
+        await runner.cleanup()
+
+
+def _allow_files() -> None:
+    """A client that waits is an open file, and so is a check that runs; shells allow 1024, or 256 on macOS."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listening(chosen: argparse.Namespace) -> socket.socket:
@@ -115,6 +149,18 @@ def _listening(chosen: argparse.Namespace) -> socket.socket:
         made.close()
         raise OSError(f"the registry cannot listen on {address}: {error.strerror}") from error
     return made
+
+
+def _listening_for_dns(chosen: argparse.Namespace) -> Sockets | None:
+    """Raises OSError with the place in it. None: off."""
+    if chosen.dns == "off":
+        return None
+    wanted = place.parse(chosen.dns)
+    before = place.again(chosen.state, wanted, "dns")
+    if before != wanted:
+        with contextlib.suppress(OSError):  # somebody else has that port by now
+            return listening(before)
+    return listening(wanted)
 
 
 def _ready(serving: place.Announcement, form: str) -> str:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 from sampan.registry.dns import query as queries
 from sampan.registry.dns import wire
 from sampan.registry.dns.zone import Zone
+from sampan.registry.place import Address
 
 Answer = Callable[[bytes, bool], bytes | None]
 """(packet, whether it came by UDP); None: nothing is said."""
+Sockets = tuple[socket.socket, socket.socket]
+"""UDP, TCP."""
 
 # miekg/dns, the library that Consul serves with: idle connections end after 8 s, and each after 128 questions.
 IDLE_SECONDS = 8.0
@@ -111,28 +114,39 @@ class _Datagrams(asyncio.DatagramProtocol):
         """An earlier answer found nobody there; UDP clients may go."""
 
 
-def listening(place: str) -> tuple[socket.socket, socket.socket]:
-    """(UDP, TCP) on HOST:PORT; port 0: on any that is free for both. Raises OSError with the place in it."""
-    host, _, port = place.rpartition(":")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    if not port.isdigit() or int(port) > 0xFFFF:
-        raise OSError(f"the registry cannot serve DNS on {place}: write --dns HOST:PORT, or --dns off")
-    for _ in range(_ATTEMPTS if int(port) == 0 else 1):
+@asynccontextmanager
+async def served(answer: Answer, sockets: Sockets | None) -> AsyncIterator[None]:
+    """None: nowhere."""
+    if sockets is None:
+        yield
+        return
+    server = Server(answer, *sockets)
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.close()
+
+
+def listening(address: Address) -> Sockets:
+    """On one port for both; 0: any that is free for both. Raises OSError with the address in it."""
+    for _ in range(_ATTEMPTS if address.port == 0 else 1):
         try:
-            return _bound(family, host.strip("[]"), int(port))
+            return _bound(address)
         except OSError as error:
             refused = error
     hint = "choose another place with --dns HOST:PORT, or --dns off"
-    raise OSError(refused.errno, f"the registry cannot serve DNS on {place}: {refused.strerror}; {hint}") from refused
+    raise OSError(f"the registry cannot serve DNS on {address}: {refused.strerror}; {hint}") from refused
 
 
-def _bound(family: int, host: str, port: int) -> tuple[socket.socket, socket.socket]:
-    with contextlib.ExitStack() as undo:
+def _bound(address: Address) -> Sockets:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with ExitStack() as undo:
         tcp = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
         udp = undo.enter_context(socket.socket(family, socket.SOCK_DGRAM))
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        tcp.bind((host, port))
-        udp.bind((host, tcp.getsockname()[1]))
+        tcp.bind((address.host, address.port))
+        udp.bind((address.host, tcp.getsockname()[1]))
         tcp.listen(128)
         for one in (tcp, udp):
             one.setblocking(False)
