@@ -22,13 +22,19 @@ Topic = Hashable
 Grouping = Callable[[Any], Iterable[Hashable]]
 """Under which groups a row is found, besides its key."""
 MOST_TOPICS = 1 << 17
+Choice = Callable[[Topic], bool]
+"""Which of the topics that somebody waits for."""
 
 
 class Table(Generic[Row]):
-    """Rows by key. `groupings`: further ways to find them, kept up to date. Changed by a `Write` only."""
+    """Rows by key. `groupings`: further ways to find them, kept up to date. Changed by a `Write` only.
 
-    def __init__(self, name: str, groupings: Mapping[str, Grouping] | None = None) -> None:
+    `saved` False: never on disk, for what a restart may forget.
+    """
+
+    def __init__(self, name: str, groupings: Mapping[str, Grouping] | None = None, *, saved: bool = True) -> None:
         self.name = name
+        self.saved = saved
         self.rows: dict[str, Row] = {}
         self._groupings = dict(groupings or {})
         self._groups: dict[str, dict[Hashable, dict[str, Row]]] = {name: {} for name in self._groupings}
@@ -69,6 +75,7 @@ class Write:
         self.index = index
         self.touched: set[Topic] = set()
         self.woken: set[Topic] = set()
+        self.choices: list[Choice] = []
         self._before: dict[tuple[int, str], tuple[Table[Any], str, Any]] = {}
         self._undo: list[tuple[Table[Any], str, Any]] = []
 
@@ -86,6 +93,10 @@ class Write:
         """Who waits for these wakes, without their index being kept: for topics of which there may be any number."""
         self.woken.update(topics)
 
+    def wake_where(self, choice: Choice) -> None:
+        """Who waits for a topic that is chosen wakes: for a write of so much that its topics cannot be counted up."""
+        self.choices.append(choice)
+
     def _set(self, table: Table[Any], key: str, row: Any) -> None:
         before = table.place(key, row)
         self._undo.append((table, key, before))
@@ -100,7 +111,7 @@ class Write:
         result: list[Change] = []
         for table, key, before in self._before.values():
             row = table.get(key)
-            if row is not before:
+            if table.saved and row is not before:
                 result.append((table.name, key, None if row is None else json.dumps(row, separators=(",", ":"))))
         return result
 
@@ -141,6 +152,8 @@ class Tables:
             self.index = one.index
             self._remember(one.touched, one.index)
             self._wake(one.touched | one.woken)
+            for choice in one.choices:
+                self._wake([topic for topic in self._waiting if choice(topic)])
 
     def _remember(self, topics: Iterable[Topic], index: int) -> None:
         """The longest untouched are forgotten when there are too many (services with names of one use): who waits for
