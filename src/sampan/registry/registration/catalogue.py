@@ -17,7 +17,7 @@ _DEFINITION: Fields = {
     **decode.fields(IntervalDuration=decode.seconds, TimeoutDuration=decode.seconds),
     **decode.fields(DeregisterCriticalServiceAfterDuration=decode.seconds),
 }
-_CHECK: Fields = decode.fields(
+CHECK: Fields = decode.fields(
     Node=decode.text,
     CheckID=decode.text,
     Name=decode.text,
@@ -38,7 +38,7 @@ _CHECK: Fields = decode.fields(
     CreateIndex=decode.number,
     ModifyIndex=decode.number,
 )
-_SERVICE: Fields = {
+SERVICE: Fields = {
     **services.COMMON,
     **decode.fields(Service=decode.text, PeerName=decode.text, CreateIndex=decode.number, ModifyIndex=decode.number),
 }
@@ -49,9 +49,9 @@ _REGISTER: Fields = decode.fields(
     Address=decode.text,
     TaggedAddresses=decode.text_by_key,
     NodeMeta=decode.text_by_key,
-    Service=decode.nested(_SERVICE),
-    Check=decode.nested(_CHECK),
-    Checks=decode.many(decode.nested(_CHECK), "*structs.HealthCheck"),
+    Service=decode.nested(SERVICE),
+    Check=decode.nested(CHECK),
+    Checks=decode.many(decode.nested(CHECK), "*structs.HealthCheck"),
     SkipNodeUpdate=decode.truth,
     Locality=decode.text_by_key,
     PeerName=decode.text,
