@@ -17,44 +17,24 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from aiohttp import web
 
 from sampan.registry import place
 from sampan.registry import registry as registries
-from sampan.registry.api import (
-    agent,
-    agent_checks,
-    agent_health,
-    agent_services,
-    catalog,
-    health,
-    metrics,
-    status,
-    unsupported,
-)
-from sampan.registry.api.application import Route, application
+from sampan.registry.api.application import application
+from sampan.registry.api.families import FAMILIES
 from sampan.registry.checking.running import running
 from sampan.registry.dns.directory import Directory
 from sampan.registry.dns.server import Sockets, answering, listening, served
 from sampan.registry.dns.zone import Zone
+from sampan.registry.expiry import Expiry
 from sampan.registry.identity import Identity
 from sampan.registry.registry import Registry
 from sampan.registry.store import Store, StoreError
 
-FAMILIES: Iterable[Iterable[Route]] = (
-    agent.ROUTES,
-    agent_services.ROUTES,
-    agent_checks.ROUTES,
-    agent_health.ROUTES,
-    metrics.ROUTES,
-    catalog.ROUTES,
-    health.ROUTES,
-    status.ROUTES,
-    unsupported.ROUTES,
-)
 DRAIN_SECONDS = 1.0
 MOST_FILES = 65536
 
@@ -117,9 +97,14 @@ async def _serving(registry: Registry, http: socket.socket, dns: Sockets | None)
     await runner.setup()
     try:
         zone = Zone(registry.identity, Directory(registry.catalog, registry.tables))
+        expiry = Expiry(registry.tables, registry.sessions)
         async with running(registry.catalog, registry.tables), served(answering(zone), dns):
+            expiry.start()
             await web.SockSite(runner, http, backlog=4096).start()
-            yield
+            try:
+                yield
+            finally:
+                expiry.stop()
     finally:
         await runner.cleanup()
 
