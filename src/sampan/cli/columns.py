@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sampan.cli import instances
-from sampan.model.names import SOURCE_LABEL
+from sampan.model.names import REGISTERED_NAME, SOURCE_LABEL
 
 Item = Mapping[str, Any]
 
@@ -254,6 +254,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column("ENDPOINTS", _service_endpoints),
         Column("FROM", _text("status", "source")),
         Column("SELECTOR", _selector, wide=True),
+        Column("REGISTERED AS", _text("metadata", "annotations", REGISTERED_NAME), wide=True),
     ),
     "Instance": (
         Column("SERVICE", _text("spec", "service")),

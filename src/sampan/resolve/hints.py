@@ -34,19 +34,7 @@ def other_names(reader: Reader, wanted: Ref) -> str:
     """A hint for an object that does not exist: one of the same kind with a name like it, or in another namespace, or
     what there is."""
     near = _near(reader, wanted)
-    # Every registered service is there a second time, under its name with '@' and the source.
-    names = (ref.name for ref in near if ref.namespace == wanted.namespace and "@" not in ref.name)
-    present = [f"'{name}'" for name in names][:_LISTED]
-    where = f" in namespace '{wanted.namespace}'" if wanted.namespace else ""
-    return (
-        _registered(reader, wanted)
-        or _like(wanted, near)
-        or (
-            f"there is {', '.join(present)}{' and maybe more' if len(present) == _LISTED else ''}"
-            if present
-            else f"there is no {wanted.kind}{where}: add it"
-        )
-    )
+    return _registered(reader, wanted) or _like(wanted, near) or _present(wanted, near)
 
 
 @unit(tier=1)
@@ -61,6 +49,16 @@ def _registered(reader: Reader, wanted: Ref) -> str:
     if wanted.kind != "Service" or name == wanted.name or reader.get(wanted._replace(name=name)) is None:
         return ""
     return f"the registered service {shown(wanted.name)} is called '{name}' here"
+
+
+def _present(wanted: Ref, near: list[Ref]) -> str:
+    # Every registered service is there a second time, under its name with '@' and the source.
+    names = (ref.name for ref in near if ref.namespace == wanted.namespace and "@" not in ref.name)
+    present = [f"'{name}'" for name in names][:_LISTED]
+    if present:
+        return f"there is {', '.join(present)}{' and maybe more' if len(present) == _LISTED else ''}"
+    where = f" in namespace '{wanted.namespace}'" if wanted.namespace else ""
+    return f"there is no {wanted.kind}{where}: {'add or register' if wanted.kind == 'Service' else 'add'} it"
 
 
 def _near(reader: Reader, wanted: Ref) -> list[Ref]:

@@ -226,7 +226,14 @@ def test_services_say_where_they_come_from_and_how_many_serve(sampan: Run, fake_
         "reviews   ClusterIP   80/TCP    1/3         consul\n"
         "gone      ClusterIP   80/TCP    0           consul\n"
     )
-    assert "app=x" in sampan("get", "svc", "-o", "wide").stdout
+    items[1]["metadata"]["annotations"] = {"sampan.dev/registered-name": "Reviews"}
+    wide = sampan("get", "svc", "-o", "wide").stdout.splitlines()
+    assert [line.split()[-2:] for line in wide] == [
+        ["REGISTERED", "AS"],
+        ["app=x", "<none>"],
+        ["app=x", "Reviews"],
+        ["app=x", "<none>"],
+    ]
 
 
 def test_instances_say_how_they_are_and_why(sampan: Run, fake_api: Any) -> None:
