@@ -20,7 +20,7 @@ from sampan.cli.problem import USAGE, UserError
 SECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "Run": ("demo", "up", "down"),
-        "Documents": ("check", "compile"),
+        "Documents": ("check", "compile", "apply", "diff", "delete"),
         "Look": ("get", "describe", "proxies", "config"),
         "Other": ("version",),
     }

@@ -35,6 +35,14 @@ class View(StrEnum):
     NAME = "name"
 
 
+class Result(StrEnum):
+    """Of `-o` where what was done is told, object by object."""
+
+    NAME = "name"
+    JSON = "json"
+    YAML = "yaml"
+
+
 class Type(StrEnum):
     """The types of Envoy's resources, as people name them."""
 
@@ -57,6 +65,7 @@ class LogLevel(StrEnum):
 
 
 FormatOption = Annotated[Format, typer.Option("-o", "--output", help="text, json or yaml.", show_default=True)]
+ResultOption = Annotated[Result, typer.Option("-o", "--output", help="name, json or yaml.", show_default=True)]
 DataOption = Annotated[Data, typer.Option("-o", "--output", help="yaml or json.", show_default=True)]
 TypeOption = Annotated[Type | None, typer.Option("--type", help="Only this type.", show_default=False)]
 Namespace = Annotated[str, typer.Option("-n", "--namespace", help="Which namespace.", show_default=True)]

@@ -60,6 +60,8 @@ UNUSABLE_INSTANCE = Code("SMP0212", "registered instance that cannot be reached"
 MISPLACED_KEY = Code("SMP0215", "key that is for no document", "warning")
 KEY_AND_VALUE = Code("SMP0216", "key and value name different objects")
 STORE_AWAY = Code("SMP0217", "the store of documents cannot be read", "warning")
+OPEN_SECRET = Code("SMP0218", "secret that others could read")
+WRITTEN_MEANWHILE = Code("SMP0219", "changed by somebody else meanwhile")
 
 # 03xx resolving
 UNKNOWN_CLASS = Code("SMP0301", "no such GatewayClass")

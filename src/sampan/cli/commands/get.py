@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import typer
 
@@ -18,6 +18,13 @@ WATCH_SECONDS = 1.0
 Item = dict[str, Any]
 
 
+class Answers(Protocol):
+    """Who knows the objects: the running Sampan, or the KV itself."""
+
+    def objects(self, kind: str = "", namespace: str = "", name: str = "") -> list[Item]: ...
+    def diagnostics(self) -> list[Item]: ...
+
+
 KindWord = Annotated[
     str,
     typer.Argument(
@@ -29,6 +36,15 @@ KindWord = Annotated[
 Everywhere = Annotated[bool, typer.Option("-A", "--all-namespaces", help="All namespaces.")]
 ViewOption = Annotated[View, typer.Option("-o", "--output", help="table, wide, json, yaml or name.")]
 Watch = Annotated[bool, typer.Option("-w", "--watch", help="Go on, and print what changes.")]
+Consul = Annotated[
+    str,
+    typer.Option(
+        "--consul",
+        metavar="URL",
+        show_default=False,
+        help="Straight from the KV of the Consul or registry there; no Sampan needs to run here.",
+    ),
+]
 
 
 def command(
@@ -38,10 +54,11 @@ def command(
     everywhere: Everywhere = False,
     view: ViewOption = View.TABLE,
     watch: Watch = False,
+    consul: Consul = "",
     state: State = "",
 ) -> None:
     """List the objects of a kind with their status."""
-    running = api.running(state)
+    running = _answers(consul, state)
     if kind.lower() in MISTAKES:
         _mistakes(running, view)
         return
@@ -69,7 +86,15 @@ def command(
         _follow(fetch, items, found, view, everywhere)
 
 
-def _mistakes(running: api.Api, view: View) -> None:
+def _answers(consul: str, state: str) -> Answers:
+    if not consul:
+        return api.running(state)
+    from sampan.cli.stored.read import Store
+
+    return Store(consul)
+
+
+def _mistakes(running: Answers, view: View) -> None:
     records = running.diagnostics()
     if view in (View.JSON, View.YAML):
         output.emit({"items": records}, view)
