@@ -265,7 +265,8 @@ def test_get_without_a_running_sampan(sampan: Run, consul: httpx.Client, consul_
 
 def test_the_registry_of_the_running_sampan_comes_first(sampan: Run, consul_agent: Agent, tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "registry.json").write_text(json.dumps({"http": consul_agent.http}))
+    announcement = {"http": consul_agent.http, "dns": "", "datacenter": "dc1", "pid": consul_agent.pid}
+    (tmp_path / "state" / "registry.json").write_text(json.dumps(announcement))
     done = sampan("apply", "-f", "-", typed=SERVICE, CONSUL_HTTP_ADDR="127.0.0.1:1")
     assert done.exit_code == 0
     assert f"Consul: {consul_agent.url} (the registry of the Sampan at {tmp_path / 'state'})" in done.stderr

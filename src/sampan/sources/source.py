@@ -9,7 +9,9 @@ from typing import Protocol
 from sampan.documents.load import Loaded
 from sampan.model.diagnostic import Diagnostic
 
-SHARED = frozenset({"consul-kv"})
+CONSUL_KV = "consul-kv"
+
+SHARED = frozenset({CONSUL_KV})
 """Names of sources that many machines read, and many people write. Where a machine has a document of its own for the
 same object, that one counts: who may write to the store does not thereby get at what the machine's owner laid down."""
 

@@ -19,9 +19,9 @@ from sampan.model.snapshot import Snapshot
 from sampan.resolve import index_of
 from sampan.sources.consul.document_keys import Misplaced, Scheme, document_key, key_of, status_key
 from sampan.sources.consul.document_values import read_value
-from sampan.sources.consul.documents import NAME, ConsulDocuments
+from sampan.sources.consul.documents import ConsulDocuments
 from sampan.sources.merge import Merged, merge, start
-from sampan.sources.source import Records
+from sampan.sources.source import CONSUL_KV, Records
 
 SCHEME = Scheme(BUILT_IN)
 CART = Ref(GATEWAY_API, "HTTPRoute", "default", "cart")
@@ -76,7 +76,7 @@ def test_other_keys_are_for_no_document(tail: str, said: str) -> None:
 
 def _read(key: str, text: str | bytes) -> tuple[list[Ref], list[tuple[str, str]], list[Ref | None]]:
     value = text if isinstance(text, bytes) else text.encode()
-    loaded = read_value(key, value, SCHEME, BUILT_IN, NAME)
+    loaded = read_value(key, value, SCHEME, BUILT_IN, CONSUL_KV)
     return (
         [item.ref for item in loaded.objects],
         [(item.code.id, str(item.origin)) for item in loaded.diagnostics],
@@ -145,14 +145,17 @@ def _tree(index: int, *entries: tuple[str, str, int]) -> Tree:
     return Tree(tuple(Entry(key, text.encode(), modified) for key, text, modified in entries), index)
 
 
-def _told(*events: Tree | Away) -> list[Records]:
+def _told(*events: Tree | Away, expected: bool = True) -> list[Records]:
+    """What it says of these events; the start is not patient."""
+
     async def watch(_client: Client, prefix: str) -> AsyncIterator[Tree | Away]:
         assert prefix == "sampan/documents/"
         for event in events:
             yield event
 
     said: list[Records] = []
-    asyncio.run(ConsulDocuments(Client(Target()), BUILT_IN, watch=watch).run(said.append))
+    source = ConsulDocuments(Client(Target()), BUILT_IN, expected, watch=watch, patience=0.0)
+    asyncio.run(source.run(said.append))
     return said
 
 
@@ -206,6 +209,34 @@ def test_a_start_without_consul_serves_the_last_good_version() -> None:
     after = merge(start(Snapshot(index_of), BUILT_IN, before.last_good), told)
     assert set(after.snapshot.objects) == {CART}
     assert [item.code.id for item in after.diagnostics] == ["SMP0217"]
+
+
+def test_a_start_waits_a_moment_for_a_registry_that_starts_too() -> None:
+    async def main() -> list[Records]:
+        release = asyncio.Event()
+
+        async def watch(_client: Client, _prefix: str) -> AsyncIterator[Tree | Away]:
+            yield AWAY
+            yield AWAY
+            release.set()
+            yield _tree(5, (CART_KEY, GOOD, 4))
+
+        said: list[Records] = []
+        await ConsulDocuments(Client(Target()), BUILT_IN, watch=watch).run(said.append)
+        assert release.is_set()
+        return said
+
+    (first,) = asyncio.run(main())
+    assert (first.whole, first.health.ok, set(first.changed)) == (True, True, {CART_KEY})
+
+
+def test_a_start_waits_for_nothing_where_no_document_was_before() -> None:
+    told = _told(AWAY, _tree(5, (CART_KEY, GOOD, 4)), expected=False)
+    assert [(item.whole, item.health.ok, set(item.changed)) for item in told] == [
+        (True, True, set()),
+        (False, False, set()),
+        (True, True, {CART_KEY}),
+    ]
 
 
 def test_a_refusal_says_what_to_do() -> None:

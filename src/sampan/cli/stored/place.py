@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from sampan.cli import state as states
 from sampan.cli.problem import USAGE, UserError
+from sampan.registry import place as registries
 
 if TYPE_CHECKING:
     from sampan.consul.client import Client
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 CONSUL_VARIABLE = "SAMPAN_CONSUL_ADDR"
-REGISTRY_TOKEN_VARIABLE = "SAMPAN_REGISTRY_TOKEN"
-_ANNOUNCEMENT = "registry.json"
 
 Consul = Annotated[
     str,
@@ -56,10 +53,10 @@ def choose(consul: str, state: str, environment: Mapping[str, str] = os.environ)
         if consul:
             return Place(target(environment, consul), f"--consul or ${CONSUL_VARIABLE}")
         folder = states.folder(state)
-        announced = _announced(folder)
-        if announced:
-            found = target(environment, announced)
-            token = environment.get(REGISTRY_TOKEN_VARIABLE, "")
+        announced = registries.read(folder)
+        if announced is not None:
+            found = target(environment, announced.http)
+            token = environment.get(registries.TOKEN_VARIABLE, "")
             return Place(replace(found, token=token) if token else found, f"the registry of the Sampan at {folder}")
         named = environment.get("CONSUL_HTTP_ADDR", "")
         return Place(
@@ -67,14 +64,6 @@ def choose(consul: str, state: str, environment: Mapping[str, str] = os.environ)
         )
     except TargetError as error:
         raise UserError(str(error), exit_code=USAGE) from error
-
-
-def _announced(folder: Path) -> str:
-    """Where the registry that belongs to a state folder listens, or ""."""
-    try:
-        return str(json.loads((folder / _ANNOUNCEMENT).read_bytes())["http"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
 
 
 def ask(place: Place, work: Callable[[Client], Awaitable[Result]]) -> Result:

@@ -16,7 +16,7 @@ from sampan.documents.render import rendered
 from sampan.model.diagnostic import record
 from sampan.sources.consul.document_keys import DOCUMENTS, STATUS, Scheme, document_key, is_folder
 from sampan.sources.consul.document_values import read_value
-from sampan.sources.consul.documents import NAME
+from sampan.sources.source import CONSUL_KV
 
 Item = dict[str, Any]
 
@@ -67,7 +67,7 @@ async def read(client: Client) -> Stored:
         if is_folder(entry.key):
             continue
         status = told.get(entry.key, {})
-        loaded = read_value(entry.key, entry.value, scheme, kinds, NAME)
+        loaded = read_value(entry.key, entry.value, scheme, kinds, CONSUL_KV)
         for item in loaded.objects:
             shown = rendered(item, kinds)
             shown["metadata"]["resourceVersion"] = str(entry.modify_index)

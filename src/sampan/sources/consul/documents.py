@@ -16,11 +16,10 @@ from sampan.model.diagnostic import Diagnostic
 from sampan.model.meta import Origin
 from sampan.sources.consul.document_keys import DOCUMENTS, Scheme, is_folder
 from sampan.sources.consul.document_values import read_value
-from sampan.sources.source import Emit, Records, SourceHealth
+from sampan.sources.source import CONSUL_KV, Emit, Records, SourceHealth
 
-NAME = "consul-kv"
-# How long the start waits for Consul before it goes on with the last good version. A refused connection is known at
-# once; this is for an address that swallows what is sent to it.
+# How long the start waits for Consul before it goes on with the last good version: a registry that is started beside
+# the control plane is there after some tenths of a second.
 START_PATIENCE = 2.0
 _EVERYTHING = frozenset({DOCUMENTS.rstrip("/")})
 
@@ -28,38 +27,64 @@ Watch = Callable[[Client, str], AsyncIterator[Tree | Away]]
 
 
 class ConsulDocuments:
-    """While Consul is away, and when it comes back with nothing after its data was lost, every document stays."""
+    """While Consul is away, and when it comes back with nothing after its data was lost, every document stays.
 
-    def __init__(self, client: Client, kinds: KindSet, name: str = NAME, watch: Watch = kv_watch) -> None:
+    `expected`: there were documents when the program ended last. If not, the start waits for nothing.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        kinds: KindSet,
+        expected: bool = True,
+        name: str = CONSUL_KV,
+        watch: Watch = kv_watch,
+        patience: float = START_PATIENCE,
+    ) -> None:
         self.name = name
-        self._client, self._kinds, self._watch = client, kinds, watch
+        self.read = asyncio.Event()
+        """Set once all documents were read."""
+        self._client, self._kinds, self._expected, self._watch = client, kinds, expected, watch
+        self._patience = patience
         self._scheme = Scheme(kinds)
         self._known: dict[str, tuple[int, Loaded]] = {}
         self._index = 0
         self._lost = False
         self._whole = False
+        self._patient = patience > 0
         self._said: Diagnostic | None = None
+        self._error: ConsulError = UnreachableError(f"{client.target.address}: no answer within {patience:g} s")
 
     async def run(self, emit: Emit) -> None:
-        patience = asyncio.get_running_loop().call_later(START_PATIENCE, self._begin_without, emit)
+        if not self._expected:
+            self._whole = True
+            emit(Records(self.name, whole=True, unavailable=_EVERYTHING))
+
+        def tell(records: Records | None) -> None:
+            if records is not None:
+                emit(records)
+
+        patience = asyncio.get_running_loop().call_later(self._patience, lambda: tell(self._end_of_patience()))
         try:
             async with aclosing(self._watch(self._client, DOCUMENTS)) as events:  # type: ignore[type-var]
                 async for event in events:
-                    patience.cancel()
-                    records = self._away(event.error) if isinstance(event, Away) else self._read(event)
-                    if records is not None:
-                        emit(records)
+                    if isinstance(event, Away):
+                        self._error = event.error
+                        tell(None if self._patient else self._away())
+                    else:
+                        patience.cancel()
+                        self._patient = False
+                        tell(self._changes(event))
+                        self.read.set()
         finally:
             patience.cancel()
 
-    def _begin_without(self, emit: Emit) -> None:
-        error = UnreachableError(f"{self._client.target.address}: no answer within {START_PATIENCE:g} s")
-        records = self._away(error)
-        if records is not None:
-            emit(records)
+    def _end_of_patience(self) -> Records | None:
+        was, self._patient = self._patient, False
+        return self._away() if was else None
 
-    def _away(self, error: ConsulError) -> Records | None:
-        return self._held(f"{error}; the documents stay as they were last read", _hint(error))
+    def _away(self) -> Records | None:
+        return self._held(f"{self._error}; the documents stay as they were last read", _hint(self._error))
 
     def _held(self, reason: str, hint: str) -> Records | None:
         """Nothing is known of any key. None if that was said already."""
@@ -70,7 +95,7 @@ class ConsulDocuments:
         whole, self._whole = not self._whole, True
         return Records(self.name, whole=whole, unavailable=_EVERYTHING, health=SourceHealth(False, (said,)))
 
-    def _read(self, tree: Tree) -> Records | None:
+    def _changes(self, tree: Tree) -> Records | None:
         began_anew, self._index = 0 < tree.index < self._index, tree.index
         entries = [entry for entry in tree.entries if not is_folder(entry.key)]
         # The indexes of a Consul never fall, so this is another one, or one whose data was lost. As with a folder that
