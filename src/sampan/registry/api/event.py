@@ -44,7 +44,7 @@ async def recent(registry: Registry, question: Question) -> web.Response:
         if left <= 0 or not await registry.tables.changed([EVENTS], left):
             break
         events = registry.events.named(name)
-    headers = read_headers(index_of(events), stale=question.stale)
+    headers = read_headers(index_of(events), "stale" if question.stale else "leader")
     return web.Response(body=encode(events, pretty=question.pretty), headers=headers, content_type=JSON_TYPE)
 
 
