@@ -13,7 +13,7 @@ from sampan.registry.dns.wire import Labels, Record, UnspeakableError
 
 DOMAIN = "consul"
 _DEEPEST = 3
-_NODE_KINDS = (wire.ANY, wire.A, wire.AAAA, wire.TXT)
+NODE_KINDS = (wire.ANY, wire.A, wire.AAAA, wire.TXT)
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Lookup:
                     record = records.of_address(owner, kind, to.address)
                     if record is not None:
                         said.setdefault(record, Said(record))
-                elif kind in _NODE_KINDS and kind != wire.TXT and not aliases and not said:
+                elif not aliases and not said:
                     aliases = records.of_host(owner, to.host, lambda host: self.resolve(host, depth))
             except UnspeakableError:
                 continue  # registered under a name, or with a host, that DNS cannot say
@@ -58,9 +58,8 @@ class Lookup:
         return list(said.values()) or [Said(record) for record in aliases]
 
     def node(self, name: str, owner: Labels, kind: int, depth: int = 0) -> tuple[list[Said], list[Record]] | None:
-        """The answer, and the meta for beside it, unless that is asked for. None: there is no such node."""
-        if kind not in _NODE_KINDS:
-            return [], []
+        """The answer, and the meta for beside it, unless that is asked for. None: there is no such node. `kind` is one
+        of NODE_KINDS."""
         node = self.directory.node(name)
         if node is None:
             return None

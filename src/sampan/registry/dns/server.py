@@ -7,8 +7,7 @@ import logging
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
-from typing import Any
+from contextlib import ExitStack, asynccontextmanager, suppress
 
 from sampan.registry.dns import query as queries
 from sampan.registry.dns import wire
@@ -24,8 +23,8 @@ Sockets = tuple[socket.socket, socket.socket]
 IDLE_SECONDS = 8.0
 MOST_QUESTIONS = 128
 MOST_CONNECTIONS = 512
-# Answers that the kernel does not take at once are kept up to here, and dropped past it.
-MOST_UNSENT = 1 << 20
+_RUN = 32
+_RECEIVE_BUFFER = 1 << 20
 _ATTEMPTS = 16
 
 log = logging.getLogger(__name__)
@@ -52,18 +51,17 @@ class Server:
         self._answer = answer
         self._udp, self._tcp = udp, tcp
         self._idle = idle
-        self._transport: asyncio.DatagramTransport | None = None
         self._listener: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self._answer), sock=self._udp)
+        loop.add_reader(self._udp, _Datagrams(self._answer, self._udp).read)
         self._listener = await asyncio.start_server(self._connected, sock=self._tcp, backlog=128)
 
     async def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
+        asyncio.get_running_loop().remove_reader(self._udp)
+        self._udp.close()
         if self._listener is not None:
             self._listener.close()
         for task in self._connections:
@@ -97,21 +95,27 @@ class Server:
                 await writer.drain()
 
 
-class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, answer: Answer) -> None:
+class _Datagrams:
+    """Read in runs, so that a burst costs little, and short ones, so that HTTP goes on. An answer that the kernel does
+    not take is dropped: whoever asks by UDP asks again."""
+
+    def __init__(self, answer: Answer, udp: socket.socket) -> None:
         self._answer = answer
-        self._transport: Any = None
+        self._udp = udp
+        self._buffer = bytearray(1 << 16)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        answer = self._answer(data, True)
-        if answer is not None and self._transport.get_write_buffer_size() < MOST_UNSENT:
-            self._transport.sendto(answer, addr)
-
-    def error_received(self, exc: Exception) -> None:
-        """An earlier answer found nobody there; UDP clients may go."""
+    def read(self) -> None:
+        for _ in range(_RUN):
+            try:
+                length, sender = self._udp.recvfrom_into(self._buffer)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue  # an earlier answer found nobody there
+            answer = self._answer(bytes(memoryview(self._buffer)[:length]), True)
+            if answer is not None:
+                with suppress(OSError):
+                    self._udp.sendto(answer, sender)
 
 
 @asynccontextmanager
@@ -147,6 +151,7 @@ def _bound(address: Address) -> Sockets:
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         tcp.bind((address.host, address.port))
         udp.bind((address.host, tcp.getsockname()[1]))
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         tcp.listen(128)
         for one in (tcp, udp):
             one.setblocking(False)

@@ -1,7 +1,8 @@
 """What is said to a query: the domain `consul.`, and addresses back to names. Without I/O.
 
-Compared with the real Consul answer by answer. Not as it has it: a question for TXT gets no addresses, one for another
-family's `….addr` gets the address beside the answer (as later Consuls), other classes than IN are refused.
+Compared with the real Consul answer by answer. Not as it has it: TC is set where records are left out, as Consul does
+with `enable_truncate`; a service's name asked for TXT gets no addresses; `….addr` of another family gets the address
+beside the answer (as later Consuls); other classes than IN are refused.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import dns.reversename
 
 from sampan.registry.dns import fitting, names, wire
 from sampan.registry.dns.directory import Directory, packed
-from sampan.registry.dns.lookup import DOMAIN, Lookup, words
+from sampan.registry.dns.lookup import DOMAIN, NODE_KINDS, Lookup, words
 from sampan.registry.dns.query import Query
 from sampan.registry.dns.records import Said
 from sampan.registry.dns.wire import Labels, Record, Reply, UnspeakableError
@@ -65,6 +66,8 @@ class Zone:
     def _look(self, query: Query, reply: Reply, labels: list[str], *, udp: bool) -> None:
         asked = names.read(labels, service=query.kind == wire.SRV)
         own = self.identity.datacenter.lower()
+        if isinstance(asked, names.OfNode) and query.kind not in NODE_KINDS:
+            return  # whether there is such a node is not looked at
         if asked is None or (not isinstance(asked, names.OfAddress) and asked.datacenter not in ("", own)):
             self._no_name(reply)
         elif isinstance(asked, names.OfAddress):
