@@ -13,7 +13,7 @@ import contextlib
 from collections.abc import Callable
 
 from sampan.consul.client import Client
-from sampan.consul.errors import ConsulError
+from sampan.consul.errors import ConsulError, UnreachableError
 from sampan.consul.kv import kv_put, session_create, session_destroy, session_renew
 from sampan.consul.outage import pause
 from sampan.consul.transaction import Operation
@@ -26,11 +26,13 @@ LAST_WORDS = 1.0
 
 
 class Lock:
-    """`value` tells people who holds it. `changed` is called when it was won or lost."""
+    """`value` tells people who holds it. `changed` is called when it was won or lost, and when `problem` (what Consul
+    says against it, but not that it is away) became another."""
 
     def __init__(self, client: Client, key: str, name: str, value: bytes, ttl: float = TTL) -> None:
         self.key = key
         self.session = ""
+        self.problem = ""
         self.changed: Callable[[], None] = lambda: None
         self._client, self._name, self._value, self._ttl = client, name, value, ttl
 
@@ -54,13 +56,13 @@ class Lock:
             while True:
                 try:
                     if not session or not await session_renew(self._client, session):
-                        self._become("")
+                        self._become("", self.problem)
                         session = await session_create(self._client, self._name, self._ttl, lock_delay=0.0)
                     failures = 0
                     await self._compete(session)
                     session = ""
-                except ConsulError:
-                    self._become("")
+                except ConsulError as error:
+                    self._become("", "" if isinstance(error, UnreachableError) else str(error))
                     failures += 1
                     await asyncio.sleep(pause(failures, last=self._ttl / 2))
         finally:
@@ -87,7 +89,8 @@ class Lock:
             if not await session_renew(self._client, session):
                 return
 
-    def _become(self, session: str) -> None:
-        if session != self.session:
-            self.session = session
+    def _become(self, session: str, problem: str = "") -> None:
+        before = (self.session, self.problem)
+        self.session, self.problem = session, problem
+        if before != (session, problem):
             self.changed()

@@ -18,13 +18,14 @@ SECONDS = 0.1
 
 class Afterwards:
     """Runs at most every `SECONDS`. `statuses`, `diagnostics`, `last_good` and `problems` (of writing to disk) are
-    asked for what is true then; `say` writes a line to the log."""
+    asked for what is true then; `say` writes a line to the log; `caught_up` is called when all that is done."""
 
     def __init__(self, ledger: Ledger, keeper: Keeper, now: Callable[[], str], say: Callable[[str], None]) -> None:
         self.statuses: Callable[[], Mapping[Ref, Status]] = dict
         self.diagnostics: Callable[[], Iterable[Diagnostic]] = tuple
         self.last_good: Callable[[], LastGood] = LastGood
         self.problems: Callable[[], Iterable[str]] = lambda: (keeper.problem,)
+        self.caught_up: Callable[[], None] = lambda: None
         self._ledger, self._keeper = ledger, keeper
         self._now, self._say = now, say
         self._changes: list[Change] = []
@@ -62,6 +63,7 @@ class Afterwards:
         self._keeper.note(self.last_good())
         self._tell_ready()
         self._tell()
+        self.caught_up()
 
     def _tell_ready(self) -> None:
         """Each Gateway once, when it serves for the first time; another time when it was gone in between."""

@@ -18,7 +18,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,16 +32,10 @@ from starlette.routing import Route
 
 from sampan import __version__
 from sampan.daemon import describe, registered
-from sampan.daemon.ledger import placed_conditions
 from sampan.daemon.view import Overview
-from sampan.documents.kinds.service import Service
-from sampan.documents.render import rendered
 from sampan.envoy import types
 from sampan.envoy.readable import readable
 from sampan.model.diagnostic import record
-from sampan.model.meta import Object
-from sampan.model.names import Ref
-from sampan.model.status import Status
 from sampan.proxy import admin
 from sampan.xds.nodes import NodeState
 
@@ -156,7 +150,7 @@ class _Desk:
         statuses = self._overview.statuses()
         parts: list[bytes] = []
         for index, item in enumerate(self._overview.objects(**wanted), 1):
-            parts.append(_json(self._rendered(item, statuses)))
+            parts.append(_json(self._overview.rendered(item, statuses)))
             if index % AT_ONCE == 0:
                 await asyncio.sleep(0)
         return Response(b'{"items":[' + b",".join(parts) + b"]}", media_type="application/json")
@@ -173,7 +167,7 @@ class _Desk:
         plans = world.resolution.plans.values()
         return Answer(
             {
-                "object": self._rendered(item, self._overview.statuses()),
+                "object": self._overview.rendered(item, self._overview.statuses()),
                 "diagnostics": [record(said) for said in self._overview.diagnostics() if said.object == item.ref],
                 "policies": describe.policies(item, plans),
                 "routes": describe.routes(item, plans),
@@ -181,17 +175,6 @@ class _Desk:
                 "instances": registered.instances(item, world.snapshot),
             }
         )
-
-    def _rendered(self, item: Object, statuses: Mapping[Ref, Status]) -> dict[str, Any]:
-        ledger, status = self._overview.ledger, statuses.get(item.ref)
-        transitions = {}
-        for place, condition in placed_conditions(status) if status is not None else ():
-            transitions[place, condition.type] = ledger.since(item.ref, place, condition.type)
-        world = self._overview.pipeline.world
-        result = rendered(item, world.kinds, status, generation=ledger.generation(item), transitions=transitions)
-        if isinstance(item.spec, Service):
-            result["status"] = registered.service_status(item, world.snapshot)
-        return result
 
     async def diagnostics(self, _: Request) -> Response:
         return Answer({"items": [record(item) for item in self._overview.diagnostics()]})

@@ -24,6 +24,7 @@ from sampan.daemon.database import Database
 from sampan.daemon.fleet import Doors, Fleet, every_address
 from sampan.daemon.keeper import Keeper
 from sampan.daemon.pipeline import Pipeline
+from sampan.daemon.stored import stored_of
 from sampan.daemon.view import Overview
 from sampan.daemon.world import World
 from sampan.documents.kinds.built_in import BUILT_IN
@@ -34,6 +35,7 @@ from sampan.model.printable import one_line
 from sampan.proxy import paths
 from sampan.proxy.client import Supervisor, SupervisorError
 from sampan.sources.files.watch import Files
+from sampan.sources.source import Source
 
 if TYPE_CHECKING:
     from sampan.daemon.publisher import Publisher
@@ -120,10 +122,14 @@ async def _work(chosen: argparse.Namespace, supervisor: Supervisor) -> None:
         overview = Overview(pipeline, ledger, (*found.diagnostics, *_state_notice(database)))
         afterwards.statuses, afterwards.diagnostics = overview.statuses, overview.diagnostics
         afterwards.last_good = lambda: world.merged.last_good
-        source = Files(chosen.file, kinds)
+        sources: list[Source] = [Files(chosen.file, kinds)]
+        if stored := stored_of(chosen, kinds, last_good, certain=not database.notice):
+            sources.append(stored)
+            stored.follow(overview, afterwards)
         async with asyncio.TaskGroup() as group:
-            group.create_task(source.run(pipeline.take))
-            await pipeline.begin([source])
+            for source in sources:
+                group.create_task(source.run(pipeline.take))
+            await pipeline.begin(sources)
             group.create_task(keeper.run())
             group.create_task(afterwards.run())
             await _serve(group, chosen, supervisor, overview, afterwards, keeper, every)
@@ -162,7 +168,8 @@ async def _serve(
     _follow_proxies(control, publisher, afterwards, keeper)
     async with serving(control, socket_path(runtime)) as address:
         rows = RowKeeper(rows_folder(runtime), control)
-        afterwards.problems = lambda: (keeper.problem, rows.problem, pipeline.fleet.problem)
+        before = afterwards.problems
+        afterwards.problems = lambda: (*before(), rows.problem, pipeline.fleet.problem)
         keeper.changed = rows.changed = afterwards.note
         group.create_task(rows.run())
         group.create_task(supervisor.stay_ready(address.take))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sampan.daemon.ledger import Ledger
+from sampan.daemon.ledger import Ledger, placed_conditions
 from sampan.daemon.pipeline import Pipeline
 from sampan.daemon.report import shut_doors, with_proxies
 from sampan.documents.kinds.instance import KIND as INSTANCE
 from sampan.documents.locate import located
+from sampan.documents.render import rendered
 from sampan.model.diagnostic import Diagnostic
 from sampan.model.meta import Object
 from sampan.model.names import Ref
@@ -53,6 +54,15 @@ class Overview:
             ),
             key=lambda item: (item.ref.kind, item.ref.namespace, item.ref.name),
         )
+
+    def rendered(self, item: Object, statuses: Mapping[Ref, Status]) -> dict[str, Any]:
+        """As `kubectl get -o json` has it, with the status that `statuses` has of it."""
+        status = statuses.get(item.ref)
+        transitions = {}
+        for place, condition in placed_conditions(status) if status is not None else ():
+            transitions[place, condition.type] = self.ledger.since(item.ref, place, condition.type)
+        kinds, generation = self.pipeline.world.kinds, self.ledger.generation(item)
+        return rendered(item, kinds, status, generation=generation, transitions=transitions)
 
     def statuses(self) -> Mapping[Ref, Status]:
         resolution = self.pipeline.world.resolution
