@@ -73,3 +73,13 @@ ObjectName = Annotated[
     str, typer.Argument(metavar="[NAME]", show_default=False, autocompletion=completion.object_names)
 ]
 Paths = Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, and folders of files.")]
+
+Registered = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--registered",
+        metavar="NAME",
+        show_default=False,
+        help="A service that will be registered, so that documents may refer to it; repeatable.",
+    ),
+]

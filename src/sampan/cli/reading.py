@@ -5,19 +5,22 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sampan.cli.problem import USAGE, UserError
+from sampan.daemon.world import World
 from sampan.documents.kinds.built_in import BUILT_IN
 from sampan.documents.locate import located
+from sampan.model import codes
 from sampan.model.diagnostic import Diagnostic
+from sampan.model.names import CONSUL
 from sampan.model.policy import PolicyKind
 from sampan.model.snapshot import Snapshot
 from sampan.policies import document_kinds, look
-from sampan.resolve import Memo, Resolution, index_of, resolve
+from sampan.resolve import Resolution
 from sampan.sources.files.watch import read_once
-from sampan.sources.merge import merge, start
+from sampan.sources.source import Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,9 @@ def uncollected() -> Iterator[None]:
 
 
 @uncollected()
-def read(paths: Sequence[str]) -> Reading:
-    """Files and folders. Raises UserError where there is nothing to read."""
+def read(paths: Sequence[str], registered: Sequence[str] = ()) -> Reading:
+    """Files and folders. `registered`: names of services that a registry has. Raises UserError where there is nothing
+    to read."""
     if not all(paths):
         raise UserError("a path is empty", "name files or folders", exit_code=USAGE)
     found = look()
@@ -55,10 +59,25 @@ def read(paths: Sequence[str]) -> Reading:
         raise UserError(
             f"there are no documents in {', '.join(paths)}", "documents are files ending in .yaml, .yml or .json"
         )
-    merged = merge(start(Snapshot(index_of), kinds), [records])
-    snapshot = merged.snapshot
+    world = World(kinds, found.kinds)
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    resolution = resolve(snapshot, found.kinds, Memo(), now=now)
-    resolved = located(resolution.diagnostics, snapshot.objects, merged.places)
-    mistakes = sorted((*found.diagnostics, *merged.diagnostics, *resolved), key=lambda item: item.sort_key)
-    return Reading(snapshot, found.kinds, resolution, tuple(mistakes), len(records.changed))
+    world.advance([records, _registered(registered)], now)
+    resolved = located(map(_offline, world.diagnostics), world.snapshot.objects, world.merged.places)
+    mistakes = sorted((*found.diagnostics, *resolved), key=lambda item: item.sort_key)
+    return Reading(world.snapshot, found.kinds, world.resolution, tuple(mistakes), len(records.changed))
+
+
+def _registered(names: Sequence[str]) -> Records:
+    """As the registry's source would say of services that have no instance at the moment."""
+    if not names:
+        return Records(CONSUL)
+    from sampan.sources.consul.convert import Key, Setting, registered
+
+    return Records(CONSUL, {name: registered(Key("", name), [], Setting()).loaded() for name in names})
+
+
+def _offline(item: Diagnostic) -> Diagnostic:
+    """What a registry has cannot be known here."""
+    if item.code is not codes.NOT_REGISTERED:
+        return item
+    return replace(item, hint=f"{item.hint}; if a registry will have it: --registered NAME")

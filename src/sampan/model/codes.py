@@ -87,6 +87,7 @@ ROUTE_CLASH = Code("SMP0320", "HTTPRoute and GRPCRoute for the same hosts")
 SHADOWED_ROUTE = Code("SMP0321", "route that an older one hides", "warning")
 UNSUPPORTED_BACKEND_PROTOCOL = Code("SMP0322", "backend speaks something else")
 BAD_TLS_OPTION = Code("SMP0323", "TLS option not supported")
+NOT_REGISTERED = Code("SMP0331", "service neither in the documents nor registered")
 SHARED_PLACE = Code("SMP0330", "several services published at one place", "warning")
 
 # 04xx policies

@@ -89,6 +89,8 @@ def hostname_intersection(left: str, right: str) -> str | None:
 
 CONSUL = "consul"
 """The source of what is registered here: the embedded registry and a real Consul alike."""
+REGISTERED_PORT = 80
+"""A registered service's port in documents, as a client would write http://NAME/."""
 SERVICE_LABEL = "sampan.dev/service"
 """On an Instance: the object name of its service (`registered_name`). In a Service's selector it takes them in."""
 SOURCE_LABEL = "sampan.dev/source"

@@ -10,7 +10,7 @@ from sampan.documents.kinds.gateway import Gateway
 from sampan.documents.kinds.service import Service
 from sampan.model import codes, diagnostic
 from sampan.model.codes import Code
-from sampan.model.names import CORE, SAMPAN, SERVICE_LABEL, Ref, resource_name
+from sampan.model.names import CORE, REGISTERED_PORT, SAMPAN, SERVICE_LABEL, Ref, resource_name
 from sampan.model.plan import Certificate, Endpoint, TrustBundle, Upstream
 from sampan.resolve.backend_tls import TlsFacts, policy_for, policy_tls, validated
 from sampan.resolve.endpoints import endpoints_of, group_name, has_names, service_port
@@ -130,7 +130,9 @@ def backend_facts(reader: Reader, owner: Ref, port: int) -> BackendFacts:
     found = reader.get(owner)
     if found is None:
         hint = reader.use(other_names, owner)
-        return BackendFacts(Fault("BackendNotFound", f"{owner} does not exist", "name", hint))
+        # What is registered has this port, so somebody may yet register it; the offline check leaves that open.
+        code = codes.NOT_REGISTERED if port == REGISTERED_PORT else codes.MISSING_REFERENCE
+        return BackendFacts(Fault("BackendNotFound", f"{owner} does not exist", "name", hint, code))
     if isinstance(found.spec, Backend):
         return _of_backend(reader, owner)
     return _of_service(reader, owner, found.spec, port)
@@ -159,8 +161,10 @@ def _of_service(reader: Reader, owner: Ref, service: Service, number: int) -> Ba
 
 def _ports_hint(service: Service) -> str:
     numbers = [item.port for item in service.ports]
-    if SERVICE_LABEL in service.selector and numbers == [80]:
-        return "write 80: a registered service has that port here, and each instance is reached at its own"
+    if SERVICE_LABEL in service.selector and numbers == [REGISTERED_PORT]:
+        return (
+            f"write {REGISTERED_PORT}: a registered service has that port here, and each instance is reached at its own"
+        )
     return f"its ports: {', '.join(map(str, numbers)) or 'none'}"
 
 

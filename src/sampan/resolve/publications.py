@@ -22,6 +22,7 @@ from sampan.model.names import (
     CORE,
     GATEWAY_API,
     REGISTERED_NAME,
+    REGISTERED_PORT,
     SAMPAN,
     SERVICE_LABEL,
     Ref,
@@ -37,7 +38,6 @@ from sampan.resolve.resolution import Resolution
 
 KIND = (SAMPAN, "Publication")
 LABEL = "sampan.dev/publication"
-REGISTERED_PORT = 80
 _INSTANCE = (SAMPAN, "Instance")
 _SERVICE = (CORE, "Service")
 

@@ -236,3 +236,16 @@ def _certificate() -> tuple[bytes, bytes]:
     encoding = serialization.Encoding.PEM
     private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return certificate.public_bytes(encoding), private
+
+
+def test_what_will_be_registered_may_be_referred_to(sampan: Run, documents: Path) -> None:
+    text = GOOD.replace("backendRefs: [{name: cart,", "backendRefs: [{name: Order_Service,")
+    (documents / "shop.yaml").write_text(text)
+    result = sampan("check", str(documents))
+    assert result.exit_code == 1
+    assert "--registered NAME" in result.stdout
+    result = sampan("check", str(documents), "--registered", "Order_Service")
+    assert "is called 'order-service-b170912c' here" in result.stdout
+    (documents / "shop.yaml").write_text(text.replace("name: Order_Service", "name: order-service-b170912c"))
+    result = sampan("check", str(documents), "--registered", "Order_Service")
+    assert result.exit_code == 0, result.stdout

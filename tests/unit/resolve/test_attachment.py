@@ -73,9 +73,9 @@ def test_a_gateway_that_does_not_exist() -> None:
 def test_references_are_checked_even_where_no_gateway_takes_the_route() -> None:
     broken = parents("[{name: wep}]").replace("name: shop, port", "name: shopp, port")
     world = World(GATEWAY, service("shop"), broken)
-    assert [item.code.id for item in world.said()] == ["SMP0311", "SMP0314"]
+    assert [item.code.id for item in world.said()] == ["SMP0314", "SMP0331"]
     world.apply(broken.replace("wep", "web, sectionName: none"))
-    assert [item.code.id for item in world.said()] == ["SMP0311", "SMP0315"]
+    assert [item.code.id for item in world.said()] == ["SMP0315", "SMP0331"]
     assert words(world.route("shop", "ResolvedRefs")) == ("False", "BackendNotFound")
     assert not world.plan().upstreams
 

@@ -31,7 +31,7 @@ def shares(world: World) -> list[tuple[int, str]]:
 @pytest.mark.parametrize(
     ("reference", "reason", "code", "field", "hint"),
     [
-        ("{name: shopp, port: 80}", "BackendNotFound", "SMP0311", "name", "did you mean 'shop'?"),
+        ("{name: shopp, port: 80}", "BackendNotFound", "SMP0331", "name", "did you mean 'shop'?"),
         ("{name: shop, port: 81}", "BackendNotFound", "SMP0311", "port", "its ports: 80"),
         (
             "{kind: Unknown, name: shop, port: 80}",
@@ -54,7 +54,7 @@ def shares(world: World) -> list[tuple[int, str]]:
             "namespace",
             "add a ReferenceGrant to namespace 'far'",
         ),
-        ("{name: away, port: 80}", "BackendNotFound", "SMP0311", "name", "there is one in namespace 'far'"),
+        ("{name: away, port: 80}", "BackendNotFound", "SMP0331", "name", "there is one in namespace 'far'"),
         ("{name: outside, port: 80}", "InvalidKind", "SMP0312", "name", "use a Backend with 'type: ExternalHostname'"),
         ("{name: secure, port: 80}", "UnsupportedProtocol", "SMP0322", "port", "see its appProtocol"),
         ("{name: database, port: 80}", "UnsupportedProtocol", "SMP0322", "port", "see its appProtocol"),

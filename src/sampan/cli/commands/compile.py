@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sampan.cli import output
-from sampan.cli.options import Data, DataOption, Paths, Type, TypeOption
+from sampan.cli.options import Data, DataOption, Paths, Registered, Type, TypeOption
 from sampan.cli.problem import FAILED, USAGE, UserError
 
 if TYPE_CHECKING:
@@ -21,7 +21,13 @@ Gateway = Annotated[
 ]
 
 
-def command(paths: Paths, gateway: Gateway = "", type_: TypeOption = None, form: DataOption = Data.YAML) -> None:
+def command(
+    paths: Paths,
+    gateway: Gateway = "",
+    type_: TypeOption = None,
+    registered: Registered = None,
+    form: DataOption = Data.YAML,
+) -> None:
     """Print the Envoy configuration that documents give, without secrets.
 
     By Gateway and type. Mistakes are told on stderr and exit 1; what is right is compiled all the same.
@@ -30,7 +36,7 @@ def command(paths: Paths, gateway: Gateway = "", type_: TypeOption = None, form:
         from sampan.cli.reading import read
         from sampan.model.diagnostic import record
 
-        reading = read(paths)
+        reading = read(paths, registered or ())
     records = [record(item) for item in reading.diagnostics]
     if records:
         output.tell(output.render_diagnostics(records, sys.stderr))

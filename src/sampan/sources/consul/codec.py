@@ -11,8 +11,8 @@ from sampan.documents.kinds.instance import KIND, Check, Instance
 from sampan.documents.kinds.service import Service, ServicePort
 from sampan.documents.kinds.shape import FrozenDict
 from sampan.model.meta import Meta, Object, Origin
-from sampan.model.names import CORE, REGISTERED_NAME, Ref
-from sampan.sources.consul.convert import PORT, Key, Registered, Setting
+from sampan.model.names import CORE, REGISTERED_NAME, REGISTERED_PORT, Ref
+from sampan.sources.consul.convert import Key, Registered, Setting
 
 _VERSION = 1
 
@@ -47,7 +47,7 @@ def decode(key: Key, data: bytes, setting: Setting) -> Registered | None:
 def _services(key: Key, body: Mapping[str, Any], setting: Setting) -> tuple[Object, ...]:
     names = [str(name) for name in body["names"]]
     spec = Service(
-        selector=FrozenDict(body["selector"]), ports=(ServicePort(port=PORT, app_protocol=body["protocol"]),)
+        selector=FrozenDict(body["selector"]), ports=(ServicePort(port=REGISTERED_PORT, app_protocol=body["protocol"]),)
     )
     annotations = FrozenDict({REGISTERED_NAME: key.name} if names and names[0].partition("@")[0] != key.name else {})
     meta = Meta(annotations=annotations, origin=Origin(setting.source, key.origin))

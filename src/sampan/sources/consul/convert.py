@@ -22,6 +22,7 @@ from sampan.model.names import (
     CORE,
     DATACENTER_LABEL,
     REGISTERED_NAME,
+    REGISTERED_PORT,
     SERVICE_LABEL,
     SOURCE_LABEL,
     Ref,
@@ -31,8 +32,6 @@ from sampan.model.names import (
 )
 from sampan.sources.consul.entry import Unusable, read
 
-PORT = 80
-"""A registered service's port in documents, as a client would write http://NAME/."""
 NOT_ROUTED = frozenset({"consul"})
 """What Consul registers for itself: its servers' own protocol."""
 
@@ -151,7 +150,7 @@ def _services(key: Key, specs: list[Instance], setting: Setting, before: Registe
         protocol = protocol if specs else known.ports[0].app_protocol
         if known.selector == selector and known.ports[0].app_protocol == protocol:
             return before.services
-    spec = Service(selector=FrozenDict(selector), ports=(ServicePort(port=PORT, app_protocol=protocol),))
+    spec = Service(selector=FrozenDict(selector), ports=(ServicePort(port=REGISTERED_PORT, app_protocol=protocol),))
     annotations = FrozenDict({REGISTERED_NAME: key.name} if name != key.name else {})
     meta = Meta(annotations=annotations, origin=Origin(setting.source, key.origin))
     names = (qualified(name, key.datacenter),) if key.datacenter else (name, qualified(name, setting.source))
