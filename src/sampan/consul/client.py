@@ -31,6 +31,8 @@ CONNECTIONS = 64
 RESERVED = 8
 """Connections that blocking queries leave to everything else: a write never waits for the end of one."""
 WAIT = 60.0
+SOON = 1.0
+"""Seconds; a blocking query that waits no longer counts as any other call."""
 TIMEOUT = 10.0
 """Seconds for an answer, beyond what a blocking query may wait."""
 _LARGEST_TEXT = 500
@@ -105,17 +107,18 @@ class Client:
         self, path: str, query: Query = NO_QUERY, index: int | None = None, wait: float | None = None
     ) -> Answer:
         """Reads. With an `index` above 0 it waits up to `wait` seconds until there is something newer. A 404 is an
-        answer; any other refusal raises RefusedError, no answer UnreachableError, nonsense GarbageError."""
+        answer; any other refusal raises RefusedError, no answer UnreachableError, nonsense GarbageError, and one
+        without a leader LeaderlessError."""
         if not index:
             async with self._short:
-                return await self._call("GET", path, query)
+                return _led(await self._call("GET", path, query))
         seconds = WAIT if wait is None else wait
         query = {**query, wire.INDEX_QUERY: str(index), "wait": format_duration(seconds)}
-        async with self._blocking:
+        async with self._short if seconds <= SOON else self._blocking:
             self.waiting += 1
             try:
                 # Consul adds up to a sixteenth of the wait by chance.
-                return await self._call("GET", path, query, timeout=seconds * 17 / 16 + TIMEOUT)
+                return _led(await self._call("GET", path, query, timeout=seconds * 17 / 16 + TIMEOUT))
             finally:
                 self.waiting -= 1
 
@@ -144,7 +147,7 @@ class Client:
         while True:
             asked, began = index, clock()
             try:
-                answer = _led(await self.get(path, query, asked, wait))
+                answer = await self.get(path, query, asked, wait)
             except ConsulError as error:
                 failures, away = failures + 1, True
                 yield Away(error)

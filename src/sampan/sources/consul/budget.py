@@ -1,0 +1,39 @@
+"""Who gets a blocking query of its own, where there are more services than connections. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from sampan.sources.consul.convert import Key
+
+MOST = 4096
+"""Connections at most, whatever the server takes: each costs a file descriptor and some 50 KiB on both sides."""
+LEAST = 4
+"""Blocking queries at least: one for the catalogue, two for checks, one for a service."""
+_SPARE = 32
+
+
+def connections(limit: int, descriptors: int, reserved: int) -> int:
+    """How many to open, where the server takes `limit` from one address (0: any number) and the process may have
+    `descriptors` files open. A part is left to the other programs of this machine that ask the same agent."""
+    allowed = MOST if limit <= 0 else limit - min(max(_SPARE, limit // 5), limit // 2)
+    return max(min(allowed, MOST, descriptors // 2), reserved + LEAST)
+
+
+def chosen(
+    keys: Collection[Key],
+    budget: int,
+    in_use: Callable[[Key], bool],
+    changed: Mapping[Key, int],
+    held: Collection[Key],
+) -> frozenset[Key]:
+    """All if they fit; else those that documents refer to, of these and of the others those that changed last. Among
+    equals those that have one keep it."""
+    if len(keys) <= budget:
+        return frozenset(keys)
+
+    def rank(key: Key) -> Any:
+        return (not in_use(key), -changed.get(key, 0), key not in held, key)
+
+    return frozenset(sorted(keys, key=rank)[: max(budget, 0)])
