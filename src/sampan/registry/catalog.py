@@ -7,13 +7,14 @@ An operation that would change nothing changes nothing: no index moves and no on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
-from sampan.registry import rows
+from sampan.registry import rows, sharing
 from sampan.registry.identity import Identity
+from sampan.registry.registered import Registered
 from sampan.registry.rows import CheckRow, DefinitionRow, NodeRow, NodeService, ServiceRow, Status
-from sampan.registry.tables import Table, Write
+from sampan.registry.tables import Write
 
 Row = TypeVar("Row")
 Hook: TypeAlias = Callable[[Write, Row | None, Row | None], None]
@@ -24,31 +25,11 @@ class MissingError(Exception):
     """What the operation needs is not registered; the text is Consul's."""
 
 
-class Catalog:
-    """Over its four tables; `after_…` are the hooks."""
+class Catalog(Registered):
+    """`after_…` are the hooks."""
 
     def __init__(self, identity: Identity) -> None:
-        self.identity = identity
-        self.nodes: Table[NodeRow] = Table("nodes")
-        self.services: Table[ServiceRow] = Table(
-            "services",
-            {
-                "node": lambda row: (row["Node"].lower(),),
-                "name": lambda row: (row["Service"]["Service"].lower(),),
-                "connect": lambda row: _connects(row["Service"]),
-            },
-        )
-        self.checks: Table[CheckRow] = Table(
-            "checks",
-            {
-                "node": lambda row: (row["Node"].lower(),),
-                "service": lambda row: (rows.service_key(row["Node"], row["ServiceID"]),),
-                "status": lambda row: (row["Status"],),
-                "name": lambda row: (row["ServiceName"].lower(),),
-            },
-        )
-        self.definitions: Table[DefinitionRow] = Table("definitions")
-        """By check id: of our own node's checks alone."""
+        super().__init__(identity)
         self.newer_outputs: dict[str, str] = {}
         """By check id, of our own node: what a check says now, where only that has changed and is not written yet."""
         self.after_node: list[Hook[NodeRow]] = []
@@ -76,42 +57,6 @@ class Catalog:
             status="passing",
             output="Agent alive and reachable",
         )
-
-    # ---------------------------------------------------------------- reads
-
-    def is_own(self, node: str) -> bool:
-        return node.lower() == self.identity.node.lower()
-
-    def node(self, node: str) -> NodeRow | None:
-        return self.nodes.get(rows.node_key(node))
-
-    def node_by_id(self, prefix: str) -> NodeRow | None:
-        """By its id or the beginning of it, if that is no other's. Consul takes an even number of digits."""
-        even = prefix[: len(prefix) // 2 * 2].lower()
-        found = [row for row in self.nodes.rows.values() if row["ID"].startswith(even)] if even else []
-        return found[0] if len(found) == 1 else None
-
-    def service(self, node: str, service_id: str) -> NodeService | None:
-        found = self.services.get(rows.service_key(node, service_id))
-        return found["Service"] if found is not None else None
-
-    def check(self, node: str, check_id: str) -> CheckRow | None:
-        return self.checks.get(rows.check_key(node, check_id))
-
-    def instances(self, name: str) -> Collection[ServiceRow]:
-        """Of a service, in the order of registration."""
-        return self.services.group("name", name.lower())
-
-    def connected(self, name: str) -> Collection[ServiceRow]:
-        """The proxies of Consul's mesh in front of a service, and instances that are in it by themselves."""
-        return self.services.group("connect", name.lower())
-
-    def services_of(self, node: str) -> Collection[ServiceRow]:
-        return self.services.group("node", node.lower())
-
-    def checks_of(self, node: str, service_id: str) -> Collection[CheckRow]:
-        """Of one instance; service_id "": of the node itself."""
-        return self.checks.group("service", rows.service_key(node, service_id))
 
     # ---------------------------------------------------------------- nodes
 
@@ -179,6 +124,7 @@ class Catalog:
             return after
         after["ModifyIndex"] = write.index
         row = ServiceRow(Node=node, Service=after)
+        sharing.service(row, next(iter(self.instances(after["Service"])), None))
         write.put(self.services, key, row)
         if was is not None and (was["Service"], was["Tags"]) != (after["Service"], after["Tags"]):
             self._retell(write, node, after)
@@ -238,10 +184,11 @@ class Catalog:
             ServiceName=service["Service"] if service else "",
             ServiceTags=service["Tags"] if service else [],
             Type=kind,
-            Definition=shown or {},
+            Definition=shown or sharing.NOTHING,
             CreateIndex=before["CreateIndex"] if before else write.index,
             ModifyIndex=before["ModifyIndex"] if before else write.index,
         )
+        sharing.check(after, service)
         self._put_check(write, before, after)
         if self.is_own(node):
             self._define(write, check_id, definition)
@@ -335,12 +282,6 @@ class Catalog:
         write.delete(self.nodes, rows.node_key(old))
         for hook in self.after_node:
             hook(write, before, None)
-
-
-def _connects(service: NodeService) -> tuple[str, ...]:
-    if service.get("Kind") == "connect-proxy":
-        return (service["Proxy"].get("DestinationServiceName", "").lower(),)
-    return (service["Service"].lower(),) if service["Connect"].get("Native") else ()
 
 
 _META = {"consul-network-segment": ""}

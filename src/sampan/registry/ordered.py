@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sampan.registry.tables import Grouping, Row, Table
 
@@ -36,6 +36,11 @@ class OrderedTable(Table[Row]):
                 self._order = [kept for kept in self._order if kept in self.rows]
                 self._gone = 0
         return before
+
+    def load(self, rows: Iterable[tuple[str, Row]]) -> None:
+        placed = list(rows)
+        super().load(placed)
+        self._order += [key for key, _ in placed]
 
     def under(self, prefix: str) -> list[Row]:
         """The rows whose keys begin with it."""

@@ -7,11 +7,13 @@ A file that is torn or not ours is refused and left as it is: what it holds is s
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 APPLICATION_ID = 0x53415245  # "SARE": tells our file from any other SQLite file
 SCHEMA_VERSION = 1
@@ -20,6 +22,7 @@ CREATE TABLE row (tab TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, PRIM
 CREATE TABLE written (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL);
 INSERT INTO written VALUES (1, 0);
 """
+PART = 64
 Change = tuple[str, str, str | None]
 """(table, key, the row's JSON or None where it is deleted)."""
 
@@ -45,9 +48,18 @@ class Store:
         """Of the last write; 0 for a new file."""
         return int(self._connection.execute("SELECT at FROM written").fetchone()[0])
 
-    def rows(self) -> Iterator[tuple[str, str, str]]:
-        """(table, key, JSON) of everything."""
-        yield from self._connection.execute("SELECT tab, key, body FROM row")
+    def parts(self, table: str) -> Iterator[Iterator[tuple[str, Any]]]:
+        """Its keys and rows, some at a time. Raises StoreError for what is no JSON.
+
+        Many rows are parsed in one piece, since the names of fields are then one string for all of them.
+        """
+        rows = self._connection.execute("SELECT key, body FROM row WHERE tab=? ORDER BY key", (table,))
+        while part := rows.fetchmany(PART):
+            try:
+                bodies = json.loads(f"[{','.join(body for _, body in part)}]")
+            except ValueError as error:
+                raise StoreError(_words(self.path, error)) from error
+            yield zip((key for key, _ in part), bodies, strict=True)
 
     def save(self, index: int, changes: Sequence[Change]) -> None:
         """All of them, or none. Raises StoreError."""

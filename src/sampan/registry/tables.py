@@ -29,14 +29,23 @@ Choice = Callable[[Topic], bool]
 class Table(Generic[Row]):
     """Rows by key. `groupings`: further ways to find them, kept up to date. Changed by a `Write` only.
 
-    `saved` False: never on disk, for what a restart may forget.
+    `saved` False: never on disk, for what a restart may forget. `prepared`: what becomes of a row that was read from
+    the disk, before anybody else has it; tables are read in the order in which `Tables` is given them.
     """
 
-    def __init__(self, name: str, groupings: Mapping[str, Grouping] | None = None, *, saved: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        groupings: Mapping[str, Grouping] | None = None,
+        *,
+        saved: bool = True,
+        prepared: Callable[[Row], Row] | None = None,
+    ) -> None:
         self.name = name
         self.saved = saved
         self.rows: dict[str, Row] = {}
         self._groupings = dict(groupings or {})
+        self._prepared = prepared or (lambda row: row)
         self._groups: dict[str, dict[Hashable, dict[str, Row]]] = {name: {} for name in self._groupings}
 
     def get(self, key: str) -> Row | None:
@@ -66,6 +75,19 @@ class Table(Generic[Row]):
         if row is not None:
             self.rows[key] = row
         return before
+
+    def load(self, rows: Iterable[tuple[str, Row]]) -> None:
+        """Places rows whose keys are new and come in their order."""
+        groupings = [(grouping, self._groups[name]) for name, grouping in self._groupings.items()]
+        for key, raw in rows:
+            row = self.rows[key] = self._prepared(raw)
+            for grouping, groups in groupings:
+                for group in grouping(row):
+                    within = groups.get(group)
+                    if within is None:
+                        groups[group] = {key: row}
+                    else:
+                        within[key] = row
 
 
 class Write:
@@ -125,9 +147,9 @@ class Tables:
         self._topics: dict[Topic, int] = {}
         self._waiting: dict[Topic, set[asyncio.Future[None]]] = {}
         if store is not None:
-            for table, key, body in store.rows():
-                if table in self.tables:
-                    self.tables[table].place(key, json.loads(body))
+            for table in self.tables.values():
+                for rows in store.parts(table.name):
+                    table.load(rows)
         # An index is > 0, and what was before this start counts as changed at its last write: a client that waits with
         # an older index is answered at once, and never one too few times.
         self.index = self._floor = max(1, store.index() if store is not None else 0)

@@ -39,8 +39,7 @@ async def ingress(registry: Registry, question: Question) -> View:
 
 async def checks(registry: Registry, question: Question) -> View:
     name = _named(question, "service", "Missing service name")
-    of_service = registry.catalog.checks
-    return _checks(registry, question, (rows.service_topic(name),), lambda: of_service.group("name", name.lower()))
+    return _checks(registry, question, (rows.service_topic(name),), lambda: registry.catalog.checks_about(name))
 
 
 async def node(registry: Registry, question: Question) -> View:
@@ -51,10 +50,13 @@ async def node(registry: Registry, question: Question) -> View:
 
 async def state(registry: Registry, question: Question) -> View:
     wanted = _named(question, "state", "Missing check state")
-    table = registry.catalog.checks
-    if wanted == "any":
-        return _checks(registry, question, (rows.CHECKS,), table.rows.values)
-    return _checks(registry, question, (rows.CHECKS,), lambda: table.group("status", wanted))
+    everything = registry.catalog.checks.rows
+    return _checks(
+        registry,
+        question,
+        (rows.CHECKS,),
+        lambda: (check for check in everything.values() if wanted in ("any", check["Status"])),
+    )
 
 
 def _named(question: Question, part: str, missing: str) -> str:
