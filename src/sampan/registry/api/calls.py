@@ -1,8 +1,13 @@
-"""Every call of Consul's HTTP API, and what becomes of it here: the one table for refusals, documentation and tests."""
+"""Every call of Consul's HTTP API, and what becomes of it here: the one table for refusals, documentation and tests.
+
+`python -m sampan.registry.api.calls docs/registry.md` writes it into that page.
+"""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 _ALONE = "this registry is for one machine and has none; a Consul has"
 _NO_MESH = "Consul's own mesh is not part of this registry: Sampan routes by its documents"
@@ -72,6 +77,20 @@ SUPPORTED: tuple[Call, ...] = (
     _get("/v1/health/checks/:service", "blocks"),
     _get("/v1/health/node/:node", "blocks"),
     _get("/v1/health/state/:state", "blocks"),
+    Call(("GET", "PUT", "DELETE"), "/v1/kv/:key", "`raw`, `recurse`, `keys`, `cas`, `acquire`, `release`; blocks"),
+    _put("/v1/session/create"),
+    _put("/v1/session/destroy/:session"),
+    _put("/v1/session/renew/:session"),
+    _get("/v1/session/info/:session", "blocks"),
+    _get("/v1/session/node/:node", "blocks"),
+    _get("/v1/session/list", "blocks"),
+    _put("/v1/txn", "keys, sessions, nodes, services, checks"),
+    Call(("PUT", "POST"), "/v1/event/fire/:name"),
+    _get("/v1/event/list", "blocks"),
+    _get("/v1/events", "the same: some clients ask there"),
+    _get("/v1/coordinate/nodes", "no distances"),
+    _get("/v1/coordinate/node/:node", "none"),
+    _get("/v1/coordinate/datacenters", "none"),
     _get("/v1/status/leader", "we are"),
     _get("/v1/status/peers"),
 )
@@ -103,14 +122,27 @@ REFUSED: tuple[Call, ...] = (
 )
 
 
-def table() -> str:
-    """As Markdown, for docs/registry.md."""
-    answered = [f"| {' '.join(call.methods)} | `{call.path}` | {call.note} |" for call in SUPPORTED]
+BEGIN, END = "<!-- calls: made by python -m sampan.registry.api.calls -->", "<!-- end of calls -->"
+
+
+def page(text: str) -> str:
+    """docs/registry.md with the table as it is now, between its marks."""
+    before, _, rest = text.partition(BEGIN)
+    return f"{before}{BEGIN}\n\n{_table()}\n{END}{rest.partition(END)[2]}"
+
+
+def _table() -> str:
+    answered = [f"| {', '.join(call.methods)} | `{call.path}` | {call.note} |" for call in SUPPORTED]
     refused = [f"| `{call.path}` | {call.status} | {call.note or call.refusal} |" for call in REFUSED]
     return "\n".join(
         [
             *("| | call | |", "|---|---|---|", *answered, ""),
-            *("Refused, with a sentence that says so:", ""),
+            *("These are refused, with a sentence that says so:", ""),
             *("| call | status | why |", "|---|---|---|", *refused, ""),
         ]
     )
+
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1])
+    path.write_text(page(path.read_text()))
