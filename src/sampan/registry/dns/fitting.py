@@ -6,7 +6,7 @@ for (one answer with much beside it, a node with much meta), less is said here, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from sampan.registry.dns import wire
 from sampan.registry.dns.records import Said
@@ -17,6 +17,8 @@ UDP_ANSWERS = 3
 SMALLEST_UDP = 512
 LARGEST_TCP = 65523
 MOST_TCP = 4096
+# An address, with its name compressed; a service, with a target of 17 bytes.
+SMALLEST_ANSWER, SMALLEST_SERVICE = 16, 35
 _SPARE = 7  # as Consul leaves
 
 
@@ -26,41 +28,38 @@ def fit(reply: Reply, said: Sequence[Said], largest: int, most: int | None = Non
     # A client that is given three of many may stand behind one that does not compress: Consul measures those plainly.
     compress = len(kept) == len(said) or largest != SMALLEST_UDP
     limit = largest - max(_SPARE, 0 if reply.opt is None else wire.OPT_LENGTH + len(reply.opt[1]))
-
-    def fits(number: int, *, extras: bool = True, notes: bool = False) -> bool:
-        _fill(reply, kept[:number], extras=extras, notes=notes)
-        return _length(reply, limit, compress=compress) <= limit
-
-    number = len(kept)
-    if not fits(number, notes=number == len(said)):
-        number = _greatest(number, fits)
-        if number == 0 and kept and fits(1, extras=False):
-            number = 1
-        elif number == 0 or not fits(number):
+    number, notes = _measured(reply, kept, limit, compress=compress)
+    whole = number == len(said)
+    _fill(reply, said[:number], extras=True, notes=whole and notes)
+    if number == 0 and kept:
+        # Rather the answer alone than none.
+        _fill(reply, said[:1], extras=False, notes=False)
+        number = 1
+        if wire.plain_length(reply) > limit:
             _fill(reply, (), extras=False, notes=False)
+            number = 0
     if number < len(said):
         reply.flags |= wire.TRUNCATED
 
 
-def _length(reply: Reply, limit: int, *, compress: bool) -> int:
-    plain = wire.plain_length(reply)
-    if plain <= limit or not compress:
-        return plain
-    opt, reply.opt = reply.opt, None
-    length = len(wire.pack(reply))
-    reply.opt = opt
-    return length
-
-
-def _greatest(most: int, fits: Callable[[int], bool]) -> int:
-    low, high = 0, most + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if fits(middle):
-            low = middle
-        else:
-            high = middle
-    return low
+def _measured(reply: Reply, kept: Sequence[Said], limit: int, *, compress: bool) -> tuple[int, bool]:
+    """How many go within the limit, with what belongs to them; and whether the notes of all do, too."""
+    packer = wire.Packer(compress)
+    packer.begin(reply)
+    beside, notes, seen = 0, 0, set[Record]()
+    for number, one in enumerate(kept):
+        packer.record(one.record)
+        for record in one.extras:
+            if record not in seen:
+                seen.add(record)
+                beside += packer.beside(record)
+        if len(packer.out) + beside > limit:
+            return number, False
+        for record in one.notes:
+            if record not in seen:
+                seen.add(record)
+                notes += packer.beside(record)
+    return len(kept), len(packer.out) + beside + notes <= limit
 
 
 def _fill(reply: Reply, said: Sequence[Said], *, extras: bool, notes: bool) -> None:

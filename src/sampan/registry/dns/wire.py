@@ -77,10 +77,17 @@ def text(owner: Labels, value: str) -> Record:
 
 
 @dataclass(slots=True)
-class _Packer:
-    compress: bool
+class Packer:
+    compress: bool = True
     out: bytearray = field(default_factory=bytearray)
     seen: dict[Labels, int] = field(default_factory=dict)
+
+    def begin(self, reply: Reply) -> None:
+        extra = len(reply.additional) + (reply.opt is not None)
+        counts = (1, len(reply.answer), len(reply.authority), extra)
+        self.out += struct.pack("!HHHHHH", reply.id, reply.flags, *counts)
+        self.name(reply.name, compress=self.compress)
+        self.out += struct.pack("!HH", reply.kind, reply.kind_class)
 
     def name(self, name: Labels, *, compress: bool) -> None:
         out, seen = self.out, self.seen
@@ -111,14 +118,17 @@ class _Packer:
                 self.name(part, compress=compress)
         struct.pack_into("!H", out, start - 2, len(out) - start)
 
+    def beside(self, record: Record) -> int:
+        """How long it will be once what it belongs to is written: its name is a pointer to that one's target."""
+        length = record_length(record)
+        if self.compress and record.owner in self.seen:
+            length += 2 - _name_length(record.owner)
+        return length
 
-def pack(reply: Reply, *, compress: bool = True) -> bytes:
-    packer = _Packer(compress)
-    extra = len(reply.additional) + (reply.opt is not None)
-    counts = (1, len(reply.answer), len(reply.authority), extra)
-    packer.out += struct.pack("!HHHHHH", reply.id, reply.flags, *counts)
-    packer.name(reply.name, compress=compress)
-    packer.out += struct.pack("!HH", reply.kind, reply.kind_class)
+
+def pack(reply: Reply) -> bytes:
+    packer = Packer()
+    packer.begin(reply)
     for section in (reply.answer, reply.authority, reply.additional):
         for record in section:
             packer.record(record)

@@ -98,8 +98,9 @@ class Zone:
         largest, most = (query.largest, None) if udp else (fitting.LARGEST_TCP, fitting.MOST_TCP)
         if largest == fitting.SMALLEST_UDP:
             most = fitting.UDP_ANSWERS
-        # More than fit would be cut off again, and shuffling ten thousand takes its time.
-        said = self.lookup.service(instances, query.name, query.kind, largest // 16 + 1)
+        # More than fit would be cut off again: one more than are said is enough to know that there are more.
+        smallest = fitting.SMALLEST_SERVICE if query.kind == wire.SRV else fitting.SMALLEST_ANSWER
+        said = self.lookup.service(instances, query.name, query.kind, (most or largest // smallest) + 1)
         fitting.fit(reply, said, largest, most)
         if not reply.answer and not reply.flags & wire.TRUNCATED:
             reply.authority = [self._soa()]
