@@ -6,8 +6,29 @@ import json
 from typing import Any
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.payload import Payload
 
 JSON_TYPE = "application/json"
+PIECE = 32 << 10
+
+
+class Pieces(Payload):
+    """A body that goes out piece by piece, each when the one before has gone: a thousand clients that do not read cost
+    a piece each, and not a body each."""
+
+    _value: bytes
+
+    def __init__(self, value: bytes, content_type: str) -> None:
+        super().__init__(value, content_type=content_type)
+        self._size = len(value)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return self._value.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        for start in range(0, len(self._value), PIECE):
+            await writer.write(self._value[start : start + PIECE])
 
 
 class RefusalError(Exception):

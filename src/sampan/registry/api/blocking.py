@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sampan.registry.api.answer import JSON_TYPE, encode, read_headers
+from sampan.registry.api.answer import JSON_TYPE, PIECE, Pieces, encode, read_headers
 from sampan.registry.api.question import Question
 from sampan.registry.tables import Tables, Topic
 
@@ -63,9 +63,12 @@ class Reads:
         if reading.cached and question.cached:
             # Never old: what is kept is that of the index that is told.
             headers |= {"X-Cache": "HIT", "Age": "0"} if found else {"X-Cache": "MISS"}
-        return web.Response(
-            status=reading.status, body=body, headers=headers, content_type=reading.content_type or None
-        )
+        kind = reading.content_type or None
+        if len(body) > PIECE:
+            return web.Response(
+                status=reading.status, body=Pieces(body, kind or "application/octet-stream"), headers=headers
+            )
+        return web.Response(status=reading.status, body=body, headers=headers, content_type=kind)
 
     async def _later(self, question: Question, view: View, reading: Reading) -> Reading:
         loop = asyncio.get_running_loop()
