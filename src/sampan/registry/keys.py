@@ -36,7 +36,10 @@ class KeyRow(TypedDict):
 
 
 class Tombstone(TypedDict):
-    Index: int
+    """When the key, or all that begins with it (`tree`; 0: never), was last deleted."""
+
+    index: int
+    tree: int
 
 
 def key_topic(key: str) -> Topic:
@@ -71,8 +74,15 @@ class Keys:
         if not prefix:
             return any_key
         last = max((row["ModifyIndex"] for row in rows), default=0)
-        dead = max((stone["Index"] for stone in self.tombstones.under(prefix)), default=0)
+        dead = self._deleted_under(prefix)
         return max(last, dead, tables.index_of(_REAPED)) if last or dead else any_key
+
+    def _deleted_under(self, prefix: str) -> int:
+        """With a tree that it was a part of: Consul 1.8.7 forgets those, and its index may fall."""
+        stones = self.tombstones.under(prefix)
+        around = (self.tombstones.get(prefix[:end]) for end in range(len(prefix)))
+        trees = [stone["tree"] for stone in around if stone is not None]
+        return max((*trees, *(stone["index"] for stone in stones)), default=0)
 
     # --------------------------------------------------------------- writes
 
@@ -98,15 +108,13 @@ class Keys:
         holder = {"Session": session} if session else {}
         row: KeyRow = {**head, **holder, "CreateIndex": created, "ModifyIndex": write.index}  # type: ignore[typeddict-item]
         write.put(self.table, key, row)
-        if before is None and self.tombstones.get(key):
-            write.delete(self.tombstones, key)
         _tell(write, key)
         return row
 
     def delete(self, write: Write, key: str) -> None:
         if self.get(key) is not None:
             write.delete(self.table, key)
-            self._bury(write, key)
+            self._bury(write, key, tree=False)
             _tell(write, key)
 
     def delete_if(self, write: Write, key: str, index: int) -> bool:
@@ -124,15 +132,17 @@ class Keys:
             return
         for key in gone:
             write.delete(self.table, key)
-        if prefix:
-            self._bury(write, prefix)
+        self._bury(write, prefix, tree=True)
         write.touch(KEYS)
         write.wake(*map(key_topic, gone))
         write.wake_where(_prefixes_of(prefix, gone))
 
-    def _bury(self, write: Write, key: str) -> None:
-        write.delete(self.tombstones, key)  # so that the newest are last
-        write.put(self.tombstones, key, Tombstone(Index=write.index))
+    def _bury(self, write: Write, key: str, *, tree: bool) -> None:
+        before = self.tombstones.get(key)
+        if before is not None:
+            write.delete(self.tombstones, key)  # so that the newest are last
+        last_tree = write.index if tree else before["tree"] if before is not None else 0
+        write.put(self.tombstones, key, Tombstone(index=write.index, tree=last_tree))
         if len(self.tombstones.rows) > MOST_TOMBSTONES:
             for old in list(self.tombstones.rows)[: MOST_TOMBSTONES // 2]:
                 write.delete(self.tombstones, old)

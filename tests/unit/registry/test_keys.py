@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,6 +132,37 @@ def test_tombstones_are_bounded_and_no_index_falls(kept: Kept, monkeypatch: pyte
         assert len(kept.keys.tombstones.rows) <= 8
         assert all(kept.index(prefix) >= index for prefix, index in before.items())
         assert kept.index("p/") > before["p/"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_change_raises_the_index_of_its_prefixes_and_none_falls(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is done: who waits for a prefix is told of what changed under it, and of nothing else."""
+    monkeypatch.setattr(rules, "MOST_TOMBSTONES", 1 << 30 if seed % 2 else 6)
+    kept, dice = Kept(), random.Random(seed)
+    names = ["".join(letters) for size in range(1, 5) for letters in itertools.product("a/", repeat=size)]
+    prefixes = ["", *names]
+
+    def state() -> dict[str, tuple[int, list[KeyRow]]]:
+        return {prefix: (kept.index(prefix), kept.keys.under(prefix)) for prefix in prefixes}
+
+    before = state()
+    for _ in range(200):
+        name = dice.choice(names)
+        change = dice.choice([kept.set, kept.set, kept.set, kept.delete, kept.delete, kept.delete_under])
+        kept.set(name, str(dice.random())) if change == kept.set else change(
+            dice.choice(["", name]) if dice.random() < 0.05 else name
+        )
+        after = state()
+        for prefix in prefixes:
+            (was, old), (index, new) = before[prefix], after[prefix]
+            assert index >= was
+            if new != old:
+                assert index == kept.tables.index > was
+            elif new and seed % 2:
+                assert index == was, "nothing changed under it"
+        before = after
 
 
 def test_a_failed_write_takes_its_tombstones_back(kept: Kept) -> None:

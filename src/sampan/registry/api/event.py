@@ -7,7 +7,7 @@ from base64 import b64encode
 
 from aiohttp import web
 
-from sampan.registry.api.answer import JSON_TYPE, RefusalError, encode, read_headers
+from sampan.registry.api.answer import RefusalError, plain_json
 from sampan.registry.api.application import Route
 from sampan.registry.api.question import Question
 from sampan.registry.events import EVENTS, Event, EventError, event, index_of
@@ -44,8 +44,9 @@ async def recent(registry: Registry, question: Question) -> web.Response:
         if left <= 0 or not await registry.tables.changed([EVENTS], left):
             break
         events = registry.events.named(name)
-    headers = read_headers(index_of(events), "stale" if question.stale else "leader")
-    return web.Response(body=encode(events, pretty=question.pretty), headers=headers, content_type=JSON_TYPE)
+    answer = plain_json(events, pretty=question.pretty)
+    answer.headers["X-Consul-Index"] = str(index_of(events))
+    return answer
 
 
 ROUTES = (

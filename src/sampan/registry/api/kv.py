@@ -67,7 +67,12 @@ async def delete(registry: Registry, question: Question) -> web.Response:
     return plain_json(done)
 
 
+async def root(_: Registry, question: Question) -> web.Response:
+    raise _moved(question.request, _ROOT)
+
+
 ROUTES = (
+    *(Route(method, "/v1/kv", root) for method in ("GET", "PUT", "DELETE")),
     Route("GET", "/v1/kv/{key:.*}", get),
     Route("PUT", "/v1/kv/{key:.*}", put),
     Route("DELETE", "/v1/kv/{key:.*}", delete),
@@ -185,7 +190,10 @@ def _moved(request: web.Request, path: str) -> web.HTTPMovedPermanently:
     place = quote(path) + (f"?{query}" if query else "")
     # Go's http.Redirect says where in words to readers alone.
     said = f'<a href="{escape(place)}">Moved Permanently</a>.\n\n' if request.method == "GET" else ""
-    return web.HTTPMovedPermanently(place, text=said, content_type="text/html")
+    moved = web.HTTPMovedPermanently(place, text=said, content_type="text/html")
+    if not said:
+        del moved.headers["Content-Type"]
+    return moved
 
 
 def _cleaned(path: str) -> str:

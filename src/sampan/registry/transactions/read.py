@@ -24,7 +24,8 @@ Entry = TypeVar("Entry")
 def operations(value: Any) -> list[Operation]:
     """Raises RegistrationError (400): the body as a whole is not understood. An empty operation is none."""
     if value is not None and not isinstance(value, list):
-        raise RegistrationError("json: cannot unmarshal what is no array into Go value of type api.TxnOps")
+        given = {dict: "object", str: "string", bool: "bool"}.get(type(value), "number")
+        raise RegistrationError(f"json: cannot unmarshal {given} into Go value of type api.TxnOps")
     found = decode.many(decode.nested(_OPERATION), "api.TxnOp")(value or [], "")
     result: list[Operation] = []
     for one in found:
