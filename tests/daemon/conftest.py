@@ -112,6 +112,8 @@ class Sampan:
         paths = [str(PLUGINS / name) for name in plugins]
         self._environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")])}
         self.process: subprocess.Popen[bytes] | None = None
+        self.prefix: tuple[str, ...] = ()
+        """What starts it."""
 
     # ---- documents
 
@@ -127,7 +129,10 @@ class Sampan:
     # ---- the process
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "sampan.cli", "up", "-f", str(self.documents), "--state", str(self.folder)]
+        self.start_with("-f", str(self.documents))
+
+    def start_with(self, *options: str) -> None:
+        command = [*self.prefix, sys.executable, "-m", "sampan.cli", "up", *options, "--state", str(self.folder)]
         command += ["--envoy", str(find()), "--concurrency", "1", "--drain-seconds", "5"]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)

@@ -145,7 +145,7 @@ def _tree(index: int, *entries: tuple[str, str, int]) -> Tree:
     return Tree(tuple(Entry(key, text.encode(), modified) for key, text, modified in entries), index)
 
 
-def _told(*events: Tree | Away, expected: bool = True) -> list[Records]:
+def _told(*events: Tree | Away, expected: bool = True, served: bool = True) -> list[Records]:
     """What it says of these events; the start is not patient."""
 
     async def watch(_client: Client, prefix: str) -> AsyncIterator[Tree | Away]:
@@ -154,7 +154,11 @@ def _told(*events: Tree | Away, expected: bool = True) -> list[Records]:
             yield event
 
     said: list[Records] = []
-    source = ConsulDocuments(Client(Target()), BUILT_IN, expected, watch=watch, patience=0.0)
+
+    async def has_served(_client: Client) -> bool:
+        return served
+
+    source = ConsulDocuments(Client(Target()), BUILT_IN, expected, watch=watch, has_served=has_served, patience=0.0)
     asyncio.run(source.run(said.append))
     return said
 
@@ -250,9 +254,17 @@ def test_a_consul_that_lost_its_data_removes_nothing() -> None:
     told = _told(_tree(50, (CART_KEY, GOOD, 4)), AWAY, _tree(3), _tree(4), _tree(5))
     merged = _merged(told)
     assert set(merged.snapshot.objects) == {CART}
-    assert "came back empty" in merged.diagnostics[0].reason
+    assert "has lost its data" in merged.diagnostics[0].reason
     again = _told(_tree(50, (CART_KEY, GOOD, 4)), _tree(3), _tree(7, (SHOP_KEY, SHOP, 7)))
     assert set(_merged(again).snapshot.objects) == {Ref(CORE, "Namespace", "", "shop")}
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_a_start_with_an_empty_kv_tells_deleted_from_lost(served: bool) -> None:
+    before = _merged(_told(_tree(5, (CART_KEY, GOOD, 4))))
+    told = _told(_tree(3), _tree(4), served=served)
+    after = merge(start(Snapshot(index_of), BUILT_IN, before.last_good), told)
+    assert set(after.snapshot.objects) == (set() if served else {CART})
 
 
 def test_the_last_document_can_be_deleted() -> None:

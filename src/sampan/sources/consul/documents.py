@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 from sampan.consul.client import Away, Client
 from sampan.consul.errors import ConsulError, RefusedError, UnreachableError
-from sampan.consul.kv import Tree, kv_watch
+from sampan.consul.kv import Tree, kv_get, kv_watch
+from sampan.consul.wire import Entry
 from sampan.documents.kinds.kind_set import KindSet
 from sampan.documents.load import Loaded
 from sampan.model.codes import STORE_AWAY
 from sampan.model.diagnostic import Diagnostic
 from sampan.model.meta import Origin
-from sampan.sources.consul.document_keys import DOCUMENTS, Scheme, is_folder
+from sampan.sources.consul.document_keys import DOCUMENTS, LEADER, Scheme, is_folder
 from sampan.sources.consul.document_values import read_value
 from sampan.sources.source import CONSUL_KV, Emit, Records, SourceHealth
 
 # How long the start waits for Consul before it goes on with the last good version: a registry that is started beside
 # the control plane is there after some tenths of a second.
 START_PATIENCE = 2.0
+_LOST = "Consul's KV is empty, and has lost its data; the documents stay as they were last read"
+_LOST_HINT = "restore Consul's data, or apply the documents again: what is there then counts"
 _EVERYTHING = frozenset({DOCUMENTS.rstrip("/")})
 
 Watch = Callable[[Client, str], AsyncIterator[Tree | Away]]
+
+
+async def has_served(client: Client) -> bool:
+    """Whether this KV is one that control planes have worked with: they leave the key of their lock behind, and make it
+    only once they have read the documents. A KV without it, where documents were, has lost its data."""
+    return await kv_get(client, LEADER) is not None
 
 
 class ConsulDocuments:
@@ -39,17 +48,19 @@ class ConsulDocuments:
         expected: bool = True,
         name: str = CONSUL_KV,
         watch: Watch = kv_watch,
+        has_served: Callable[[Client], Awaitable[bool]] = has_served,
         patience: float = START_PATIENCE,
     ) -> None:
         self.name = name
         self.read = asyncio.Event()
         """Set once all documents were read."""
         self._client, self._kinds, self._expected, self._watch = client, kinds, expected, watch
+        self._has_served = has_served
         self._patience = patience
         self._scheme = Scheme(kinds)
         self._known: dict[str, tuple[int, Loaded]] = {}
         self._index = 0
-        self._lost = False
+        self._began_anew = self._lost = False
         self._whole = False
         self._patient = patience > 0
         self._said: Diagnostic | None = None
@@ -71,11 +82,15 @@ class ConsulDocuments:
                     if isinstance(event, Away):
                         self._error = event.error
                         tell(None if self._patient else self._away())
-                    else:
-                        patience.cancel()
-                        self._patient = False
-                        tell(self._changes(event))
-                        self.read.set()
+                        continue
+                    patience.cancel()
+                    self._patient = False
+                    entries = [entry for entry in event.entries if not is_folder(entry.key)]
+                    if await self._has_lost(entries, event.index):
+                        tell(self._held(_LOST, _LOST_HINT))
+                        continue
+                    tell(self._changes(entries))
+                    self.read.set()
         finally:
             patience.cancel()
 
@@ -95,19 +110,27 @@ class ConsulDocuments:
         whole, self._whole = not self._whole, True
         return Records(self.name, whole=whole, unavailable=_EVERYTHING, health=SourceHealth(False, (said,)))
 
-    def _changes(self, tree: Tree) -> Records | None:
-        began_anew, self._index = 0 < tree.index < self._index, tree.index
-        entries = [entry for entry in tree.entries if not is_folder(entry.key)]
-        # The indexes of a Consul never fall, so this is another one, or one whose data was lost. As with a folder that
-        # vanished: nobody removed the documents.
-        self._lost = not entries and bool(self._known) and (self._lost or began_anew)
-        if self._lost:
-            reason = "Consul's KV came back empty and with lower indexes; the documents stay as they were last read"
-            return self._held(reason, "restore Consul's data, or apply the documents again: what is there then counts")
+    async def _has_lost(self, entries: Sequence[Entry], index: int) -> bool:
+        """Whether there is nothing because the data was lost. As with a folder that vanished: nobody removed it."""
+        self._began_anew, self._index = 0 < index < self._index, index
+        if entries:
+            self._lost = False
+        elif self._known:
+            # The indexes of a Consul never fall.
+            self._lost |= self._began_anew
+        elif self._expected and not self.read.is_set():
+            try:
+                self._lost = not await self._has_served(self._client)
+            except ConsulError:
+                # Gone again: nothing is known, and the next answer is asked about anew.
+                self._lost = True
+        return self._lost
+
+    def _changes(self, entries: Sequence[Entry]) -> Records | None:
         changed: dict[str, Loaded] = {}
         for entry in entries:
             known = self._known.get(entry.key)
-            if known is not None and known[0] == entry.modify_index and not began_anew:
+            if known is not None and known[0] == entry.modify_index and not self._began_anew:
                 continue
             memo = known[1].memo if known is not None else None
             loaded = read_value(entry.key, entry.value, self._scheme, self._kinds, self.name, memo)
