@@ -1,4 +1,4 @@
-"""`sampan apply`, `diff`, `delete` and `get --consul` against a real Consul."""
+"""`sampan apply`, `diff`, `delete` and `get --consul` against a real Consul and the embedded registry."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from sampan.cli.stored import write as writing
 from sampan.consul.client import Client
 from sampan.consul.transaction import Operation
 
-from ..consul_binary import Agent, consul_agent
+from ..consul_binary import Agent
+from .either import agent
 
-__all__ = ["consul_agent"]
-pytestmark = pytest.mark.consul
+__all__ = ["agent"]
 
 Run = Callable[..., Result]
 
@@ -44,20 +44,20 @@ SERVICE_KEY = "sampan/documents/default/service/cart"
 
 
 @pytest.fixture
-def consul(consul_agent: Agent) -> Iterator[httpx.Client]:
+def consul(agent: Agent) -> Iterator[httpx.Client]:
     """Its KV, empty before and after."""
-    with httpx.Client(base_url=f"{consul_agent.url}/v1/kv", trust_env=False) as client:
+    with httpx.Client(base_url=f"{agent.url}/v1/kv", trust_env=False) as client:
         yield client
         client.delete("/sampan/", params={"recurse": "true"})
 
 
 @pytest.fixture
-def sampan(consul: httpx.Client, consul_agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def sampan(consul: httpx.Client, agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """In a folder of its own, with the Consul in CONSUL_HTTP_ADDR."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str, typed: str | None = None, **environment: str) -> Result:
-        known = {"CONSUL_HTTP_ADDR": consul_agent.http, "SAMPAN_STATE": str(tmp_path / "state"), "TERM": "dumb"}
+        known = {"CONSUL_HTTP_ADDR": agent.http, "SAMPAN_STATE": str(tmp_path / "state"), "TERM": "dumb"}
         return CliRunner().invoke(app, list(arguments), input=typed, env={**known, **environment})
 
     return run
@@ -189,15 +189,15 @@ def test_what_somebody_else_writes_meanwhile_is_not_lost(
     assert "port: 8080" in _value(consul, GATEWAY_KEY), "the other document of the transaction"
 
 
-def test_get_edit_apply_against_another_edit(sampan: Run, consul_agent: Agent) -> None:
+def test_get_edit_apply_against_another_edit(sampan: Run, agent: Agent) -> None:
     sampan("apply", "-f", "-", typed=SERVICE)
-    mine = sampan("get", "svc", "cart", "-o", "yaml", "--consul", consul_agent.http).stdout
+    mine = sampan("get", "svc", "cart", "-o", "yaml", "--consul", agent.http).stdout
     assert "resourceVersion" in mine
     sampan("apply", "-f", "-", typed=SERVICE.replace("80", "81"))
     done = sampan("apply", "-f", "-", typed=mine.replace("80", "82"))
     assert done.exit_code == 1
     assert "SMP0219" in done.stderr
-    mine = sampan("get", "svc", "cart", "-o", "yaml", "--consul", consul_agent.http).stdout
+    mine = sampan("get", "svc", "cart", "-o", "yaml", "--consul", agent.http).stdout
     assert sampan("apply", "-f", "-", typed=mine.replace("81", "82")).stdout == "service/cart configured\n"
 
 
@@ -246,30 +246,30 @@ def test_diff_exits_as_diff_does(sampan: Run, consul: httpx.Client) -> None:
     assert sampan("diff", "-f", "-", "--consul", "127.0.0.1:1", typed=GATEWAY).exit_code == 2
 
 
-def test_get_without_a_running_sampan(sampan: Run, consul: httpx.Client, consul_agent: Agent) -> None:
+def test_get_without_a_running_sampan(sampan: Run, consul: httpx.Client, agent: Agent) -> None:
     sampan("apply", "-f", "-", typed=f"{GATEWAY}---\n{SERVICE}")
     consul.put("/sampan/documents/default/service/broken", content="a: [")
     status = {"status": {"conditions": [{"type": "Programmed", "status": "True", "reason": "Programmed"}]}}
     consul.put(f"/{GATEWAY_KEY.replace('documents', 'status')}", content=json.dumps(status))
     consul.put(f"/{SERVICE_KEY.replace('documents', 'status')}", content="no JSON")
-    shown = sampan("get", "gtw", "--consul", consul_agent.url).stdout.splitlines()
+    shown = sampan("get", "gtw", "--consul", agent.url).stdout.splitlines()
     assert shown[0].split()[:4] == ["NAME", "CLASS", "ADDRESS", "PROGRAMMED"]
     assert shown[1].split()[:4] == ["shop", "sampan", "<none>", "True"]
-    assert "service/cart" in sampan("get", "all", "-A", "-o", "name", "--consul", consul_agent.url).stdout
-    mistakes = sampan("get", "diagnostics", "--consul", consul_agent.url).stdout
+    assert "service/cart" in sampan("get", "all", "-A", "-o", "name", "--consul", agent.url).stdout
+    mistakes = sampan("get", "diagnostics", "--consul", agent.url).stdout
     assert "sampan/documents/default/service/broken:2:1: error[SMP0104]" in mistakes
 
 
 # ---- which Consul
 
 
-def test_the_registry_of_the_running_sampan_comes_first(sampan: Run, consul_agent: Agent, tmp_path: Path) -> None:
+def test_the_registry_of_the_running_sampan_comes_first(sampan: Run, agent: Agent, tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
-    announcement = {"http": consul_agent.http, "dns": "", "datacenter": "dc1", "pid": consul_agent.pid}
+    announcement = {"http": agent.http, "dns": "", "datacenter": "dc1", "pid": agent.pid}
     (tmp_path / "state" / "registry.json").write_text(json.dumps(announcement))
     done = sampan("apply", "-f", "-", typed=SERVICE, CONSUL_HTTP_ADDR="127.0.0.1:1")
     assert done.exit_code == 0
-    assert f"Consul: {consul_agent.url} (the registry of the Sampan at {tmp_path / 'state'})" in done.stderr
+    assert f"Consul: {agent.url} (the registry of the Sampan at {tmp_path / 'state'})" in done.stderr
     done = sampan("apply", "-f", "-", "--consul", "127.0.0.1:1", typed=SERVICE)
     assert done.exit_code == 1
     assert "no answer from http://127.0.0.1:1" in done.stderr
@@ -282,10 +282,10 @@ def test_the_answers_of_something_else_are_explained(sampan: Run) -> None:
     assert "error:" in done.stderr
 
 
-def test_json_says_it_all(sampan: Run, consul_agent: Agent) -> None:
+def test_json_says_it_all(sampan: Run, agent: Agent) -> None:
     found: dict[str, Any] = json.loads(sampan("apply", "-f", "-", "-o", "json", typed=SERVICE).stdout)
     assert found == {
-        "consul": consul_agent.url,
+        "consul": agent.url,
         "items": [
             {
                 "object": "service/cart",

@@ -1,4 +1,4 @@
-"""Transactions and the lock, against a real Consul."""
+"""Transactions and the lock, against a real Consul and the embedded registry."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sampan.consul.lock import Lock
 from sampan.consul.target import Target
 from sampan.consul.transaction import MOST_OPERATIONS, Operation, batches, transact
 
-from ..consul_binary import Agent, consul_agent, running
+from ..consul_binary import Agent, running
+from .either import agent
 
-__all__ = ["consul_agent"]
-pytestmark = pytest.mark.consul
+__all__ = ["agent"]
 
 READER = "5f2b1a52-0d2c-4c0e-9c1c-6f5c1f6f2a11"
 
@@ -30,7 +30,7 @@ def _with_client(agent: Agent, work: Callable[[Client], Awaitable[None]], token:
     asyncio.run(main())
 
 
-def test_a_transaction_is_done_whole_or_not_at_all(consul_agent: Agent) -> None:
+def test_a_transaction_is_done_whole_or_not_at_all(agent: Agent) -> None:
     async def work(client: Client) -> None:
         assert await transact(client, [Operation("cas", "t/a", b"1"), Operation("cas", "t/b", b"1")]) == ()
         (refused,) = await transact(client, [Operation("set", "t/a", b"2"), Operation("cas", "t/b", b"2", index=1)])
@@ -41,10 +41,10 @@ def test_a_transaction_is_done_whole_or_not_at_all(consul_agent: Agent) -> None:
         assert await transact(client, [Operation("delete-cas", "t/a", index=entry.modify_index)]) == ()
         assert [item.key for item in (await kv_tree(client, "t/")).entries] == ["t/b"]
 
-    _with_client(consul_agent, work)
+    _with_client(agent, work)
 
 
-def test_what_consul_takes_in_one_transaction(consul_agent: Agent) -> None:
+def test_what_consul_takes_in_one_transaction(agent: Agent) -> None:
     async def work(client: Client) -> None:
         many = [Operation("set", f"many/{number}", b"x" * 4096) for number in range(200)]
         parts = list(batches(many))
@@ -57,9 +57,10 @@ def test_what_consul_takes_in_one_transaction(consul_agent: Agent) -> None:
         with pytest.raises(RefusedError, match="too many operations"):
             await transact(client, [Operation("set", f"many/{number}") for number in range(MOST_OPERATIONS + 1)])
 
-    _with_client(consul_agent, work)
+    _with_client(agent, work)
 
 
+@pytest.mark.consul
 def test_what_a_token_may_not_write_is_no_conflict() -> None:
     with running(acl={"enabled": True, "default_policy": "allow", "tokens": {"master": "root"}}) as agent:
 
@@ -97,7 +98,7 @@ class Holder:
         await asyncio.gather(self.task, return_exceptions=True)
 
 
-def test_one_holds_it_and_the_other_takes_over_at_once_when_that_one_ends(consul_agent: Agent) -> None:
+def test_one_holds_it_and_the_other_takes_over_at_once_when_that_one_ends(agent: Agent) -> None:
     async def work(client: Client) -> None:
         one = Holder(client, "lock/a", "one")
         await one.until(held=True)
@@ -116,10 +117,10 @@ def test_one_holds_it_and_the_other_takes_over_at_once_when_that_one_ends(consul
         assert found.value == b"by one"
         await two.end()
 
-    _with_client(consul_agent, work)
+    _with_client(agent, work)
 
 
-def test_a_session_that_was_ended_by_others_is_replaced(consul_agent: Agent) -> None:
+def test_a_session_that_was_ended_by_others_is_replaced(agent: Agent) -> None:
     async def work(client: Client) -> None:
         one = Holder(client, "lock/b", "one")
         await one.until(held=True)
@@ -131,10 +132,10 @@ def test_a_session_that_was_ended_by_others_is_replaced(consul_agent: Agent) -> 
                 await one.event.wait()
         await one.end()
 
-    _with_client(consul_agent, work)
+    _with_client(agent, work)
 
 
-def test_who_dies_is_followed_within_twice_the_sessions_time(consul_agent: Agent) -> None:
+def test_who_dies_is_followed_within_twice_the_sessions_time(agent: Agent) -> None:
     async def work(client: Client) -> None:
         made = await client.put("/v1/session/create", {"Name": "dead", "TTL": "10s", "LockDelay": "0s"})
         assert await kv_put(client, "lock/c", b"dead", acquire=made.body["ID"])
@@ -142,4 +143,4 @@ def test_who_dies_is_followed_within_twice_the_sessions_time(consul_agent: Agent
         await heir.until(held=True, seconds=25.0)
         await heir.end()
 
-    _with_client(consul_agent, work)
+    _with_client(agent, work)
