@@ -151,7 +151,10 @@ class Client:
             except ConsulError as error:
                 failures, away = failures + 1, True
                 yield Away(error)
-                index = await self._after(error, failures, asked)
+                await self._after(error, failures)
+                # Who comes back from an outage may be another: with an index above its own we would wait for nothing.
+                # And whoever waits for news is to hear at once that all is well again.
+                index = 0
                 continue
             # An index that goes backwards: the server began anew, and all of it is to be read.
             index = 0 if 0 < answer.index < asked else max(answer.index, 1)
@@ -166,19 +169,16 @@ class Client:
                 failures += 1
                 await self._sleep(pause(failures, last=1.0))
 
-    async def _after(self, error: ConsulError, failures: int, asked: int) -> int:
-        """Waits as the error asks for, and says with which index to go on."""
+    async def _after(self, error: ConsulError, failures: int) -> None:
+        """Waits as the error asks for."""
         if isinstance(error, UnreachableError):
             await self._outage.wait()
         elif isinstance(error, RefusedError) and error.limited:
             await self._sleep(max(error.retry_after, pause(failures, LIMITED_FIRST, LIMITED_LAST)))
-            return asked
         elif isinstance(error, RefusedError) and error.forbidden:
             await self._sleep(pause(failures, LIMITED_FIRST, LIMITED_LAST))
         else:
             await self._sleep(pause(failures))
-        # Who comes back from an outage may be another: with an index above its own we would wait for nothing.
-        return 0
 
     # ---- one exchange
 

@@ -24,6 +24,7 @@ from sampan.sources.consul.sweep import Sweep
 
 _PROMOTE_AFTER = 0.25
 _AGAIN = 5.0
+_SHRINK_EVERY = 0.25
 _RELAX_AFTER = 60.0
 
 
@@ -67,6 +68,7 @@ class Reading:
         self._promoting: asyncio.TimerHandle | None = None
         self._timers: list[asyncio.TimerHandle] = []
         self._most = budget.MOST
+        self._shrunk = -_SHRINK_EVERY
         self.crowded = asyncio.Event()
         self.sweep = Sweep(client, self._query, self._swept, self._failed, books.indexes, self._cold, sleep)
         self.followers: Followers
@@ -168,16 +170,8 @@ class Reading:
     def _failed(self, key: Key, error: ConsulError) -> None:
         if isinstance(error, UnreachableError) or key not in self.books.keys:
             return  # the catalogue tells of it
-        if (
-            isinstance(error, RefusedError)
-            and error.limited
-            and "connections" in error.text
-            and self._assigning is None
-        ):
-            # Others of this machine need connections too: with fewer of ours everybody is served.
-            self._most = max(1, len(self.followers) * 7 // 8)
-            self._assign_soon()
-            self._later(_RELAX_AFTER, self._relax)
+        if isinstance(error, RefusedError) and error.limited and "connections" in error.text:
+            self._give_back()
         since = self._failing[key].since if key in self._failing else self._now()
         self._failing[key] = Trouble(since, error)
         self._tell()
@@ -197,6 +191,16 @@ class Reading:
     def _promote(self) -> None:
         self._promoting = None
         self._assign_soon()
+
+    def _give_back(self) -> None:
+        """Others of this machine need connections too: with fewer of ours everybody is served."""
+        now = self._loop.time()
+        if now < self._shrunk + _SHRINK_EVERY:
+            return
+        self._shrunk = now
+        self._most = max(1, len(self.followers) * 7 // 8)
+        self._assign_soon()
+        self._later(_RELAX_AFTER, self._relax)
 
     def _relax(self) -> None:
         self._most = min(budget.MOST, self._most * 8 // 7 + 1)
@@ -220,7 +224,7 @@ class Reading:
         self.followers.follow(hot, self.books.indexes)
         if len(hot) < len(keys):
             self.crowded.set()
-            self.sweep.ask(sorted((self.books.unread & keys) - hot), urgent=True)
+            self.sweep.ask(sorted(((self.books.unread | self._failing.keys()) & keys) - hot), urgent=True)
         self._look_whether_complete()
 
     def _cold(self) -> list[Key]:
