@@ -13,12 +13,12 @@ from sampan.sources.consul.watch import Consul
 from sampan.sources.source import Records, SourceHealth
 
 NOW = "2030-01-01T00:00:00Z"
-DEADLINE = 15
+DEADLINE = 30
 
 
-def run(main: Coroutine[Any, Any, None]) -> None:
+def run(main: Coroutine[Any, Any, None], deadline: float = DEADLINE) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(deadline):
             await main
 
     asyncio.run(bounded())
