@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
 from sampan.registry import rows, sharing
+from sampan.registry.checking.outcome import largest_output
 from sampan.registry.identity import Identity
 from sampan.registry.registered import Registered
 from sampan.registry.rows import CheckRow, DefinitionRow, NodeRow, NodeService, ServiceRow, Status
@@ -217,9 +218,10 @@ class Catalog(Registered):
 
     def report(self, write: Write, check_id: str, status: Status, output: str) -> None:
         """Of a check with a TTL, by whoever it is about. Raises MissingError for any other."""
-        if not self.definitions.rows.get(check_id, {}).get("TTL"):
+        definition = self.definitions.get(check_id)
+        if definition is None or not definition.get("TTL"):
             raise MissingError(f'CheckID "{check_id}" does not have associated TTL')
-        self.set_check_status(write, self.identity.node, check_id, status, output)
+        self.set_check_status(write, self.identity.node, check_id, status, _cut(output, definition))
         for hook in self.on_report:
             hook(write, check_id)
 
@@ -282,6 +284,11 @@ class Catalog(Registered):
         write.delete(self.nodes, rows.node_key(old))
         for hook in self.after_node:
             hook(write, before, None)
+
+
+def _cut(output: str, definition: DefinitionRow) -> str:
+    most, whole = largest_output(definition), len(output)
+    return output if whole <= most else f"{output[:most]} ... (captured {most} of {whole} bytes)"
 
 
 _META = {"consul-network-segment": ""}

@@ -13,6 +13,7 @@ from sampan.registry.api import question as questions
 from sampan.registry.api.answer import RefusalError, plain_json, refusal
 from sampan.registry.api.blocking import Reads, View
 from sampan.registry.api.question import Question
+from sampan.registry.api.redirects import elsewhere, moved
 from sampan.registry.registry import Registry
 from sampan.registry.store import StoreError
 
@@ -36,12 +37,13 @@ class Route:
 
 def application(registry: Registry, families: Iterable[Iterable[Route]]) -> web.Application:
     reads = Reads(registry.tables)
-    made = web.Application(middlewares=[_guard(registry)], client_max_size=LARGEST_BODY)
-    made.on_response_prepare.append(_signed)
     methods: dict[str, dict[str, Handler]] = {}
     for family in families:
         for route in family:
             methods.setdefault(route.path, {})[route.method] = route.handler
+    folders = frozenset(path.partition("{")[0] for path in methods if "{" in path)
+    made = web.Application(middlewares=[_guard(registry, folders)], client_max_size=LARGEST_BODY)
+    made.on_response_prepare.append(_signed)
     for path, handlers in methods.items():
         made.router.add_route("*", path, _dispatch(registry, reads, handlers))
     return made
@@ -81,14 +83,18 @@ def _check_place(registry: Registry, question: Question) -> None:
     datacenter = question.one("dc")
     if datacenter and datacenter != registry.identity.datacenter and not question.request.path.startswith(_OF_AGENT):
         raise RefusalError(500, "No path to datacenter")
-    for name, what in (("ns", "Namespaces"), ("partition", "Partitions")):
-        if question.one(name) not in ("", "default"):
-            raise RefusalError(
-                400, f'Bad request: Invalid query parameter: "{name}" - {what} are a Consul Enterprise feature'
-            )
+    asked = (
+        ("query parameter", "ns", "Namespaces", question.one("ns")),
+        ("header", "X-Consul-Namespace", "Namespaces", question.request.headers.get("X-Consul-Namespace", "")),
+        ("query parameter", "partition", "Partitions", question.one("partition")),
+    )
+    for place, name, what, value in asked:
+        if value not in ("", "default"):
+            raise RefusalError(400, f'Bad request: Invalid {place}: "{name}" - {what} are a Consul Enterprise feature')
 
 
-def _guard(registry: Registry) -> Any:
+def _guard(registry: Registry, folders: frozenset[str]) -> Any:
+    """`folders`: the paths that take a name behind them."""
     token = registry.identity.token
 
     @web.middleware
@@ -102,6 +108,8 @@ def _guard(registry: Registry) -> Any:
         except StoreError as error:
             return refusal(500, f"{error}; nothing was changed")
         except web.HTTPNotFound:
+            if (place := elsewhere(request, folders)) is not None:
+                raise moved(request, place) from None
             return refusal(404, f"Invalid URL path: this registry has no {request.path}")
         except web.HTTPRequestEntityTooLarge as error:
             return refusal(413, error.text or "Request body too large")

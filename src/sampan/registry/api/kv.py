@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import posixpath
 from base64 import b64decode, b64encode
-from html import escape
-from urllib.parse import quote, unquote_to_bytes, urlencode
+from urllib.parse import unquote_to_bytes, urlencode
 
 from aiohttp import web
 
@@ -14,6 +12,7 @@ from sampan.registry.api.answer import RefusalError, plain_json
 from sampan.registry.api.application import Route
 from sampan.registry.api.blocking import Reading, View
 from sampan.registry.api.question import Question
+from sampan.registry.api.redirects import cleaned, moved
 from sampan.registry.keys import LARGEST_VALUE, KeyRow, key_topic, prefix_topic
 from sampan.registry.locks import LockError
 from sampan.registry.registry import Registry
@@ -179,23 +178,7 @@ def _key(question: Question) -> str:
         raise RefusalError(400, "The key is not UTF-8: this registry keeps no others") from None
     if not path.isprintable():
         raise RefusalError(400, "")
-    clean = _cleaned(path)
+    clean = cleaned(path)
     if clean != path:
-        raise _moved(question.request, clean)
+        raise moved(question.request, clean)
     return path[len(_ROOT) :]
-
-
-def _moved(request: web.Request, path: str) -> web.HTTPMovedPermanently:
-    query = request.rel_url.raw_query_string
-    place = quote(path) + (f"?{query}" if query else "")
-    # Go's http.Redirect says where in words to readers alone.
-    said = f'<a href="{escape(place)}">Moved Permanently</a>.\n\n' if request.method == "GET" else ""
-    moved = web.HTTPMovedPermanently(place, text=said, content_type="text/html")
-    if not said:
-        del moved.headers["Content-Type"]
-    return moved
-
-
-def _cleaned(path: str) -> str:
-    clean = posixpath.normpath("/" + path.lstrip("/"))
-    return clean + "/" if path.endswith("/") and clean != "/" else clean

@@ -78,12 +78,14 @@ def read(request: web.Request) -> Question:
         raise RefusalError(400, "Cannot specify ?stale with ?consistent, conflicting semantics.")
     if "cached" in query and "consistent" in query:
         raise RefusalError(400, "Cannot specify ?cached with ?consistent, conflicting semantics.")
+    stale = "stale" in query or _max_stale(query.get("max_stale", "")) > 0
+    _check_cache_control(request.headers.get("Cache-Control", ""))
     return Question(
         request,
         index,
         _wait(query.get("wait", "")),
         query.get("hash", ""),
-        "stale" in query,
+        stale,
         "consistent" in query,
         "cached" in query,
         "pretty" in query,
@@ -105,6 +107,21 @@ def _index(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise RefusalError(400, "Invalid index")
     return int(text)
+
+
+def _max_stale(text: str) -> float:
+    try:
+        return parse_duration(text) if text else 0.0
+    except ValueError:
+        raise RefusalError(400, f'Invalid max_stale value "{text}"') from None
+
+
+def _check_cache_control(text: str) -> None:
+    """What is answered is never old, so an age limit needs nothing; but it must be one."""
+    for directive in text.lower().split(","):
+        name, _, value = directive.strip().partition("=")
+        if name in ("max-age", "stale-if-error") and not value.lstrip("+-").isdigit():
+            raise RefusalError(400, "Invalid Cache-Control header.")
 
 
 def _wait(text: str) -> float:

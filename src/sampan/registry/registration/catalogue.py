@@ -33,7 +33,7 @@ CHECK: Fields = decode.fields(
     Timeout=decode.as_given,
     ExposedPort=decode.number,
     PeerName=decode.text,
-    Namespace=decode.text,
+    Namespace=decode.namespace,
     Partition=decode.text,
     CreateIndex=decode.number,
     ModifyIndex=decode.number,
@@ -55,7 +55,7 @@ _REGISTER: Fields = decode.fields(
     SkipNodeUpdate=decode.truth,
     Locality=decode.text_by_key,
     PeerName=decode.text,
-    Namespace=decode.text,
+    Namespace=decode.namespace,
     Partition=decode.text,
     Token=decode.text,
 )
@@ -66,7 +66,7 @@ _DEREGISTER: Fields = decode.fields(
     ServiceID=decode.text,
     CheckID=decode.text,
     PeerName=decode.text,
-    Namespace=decode.text,
+    Namespace=decode.namespace,
     Partition=decode.text,
     Token=decode.text,
 )

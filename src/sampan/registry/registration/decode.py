@@ -66,6 +66,14 @@ def text(value: Any, path: str) -> str:
     return value if value.isascii() else _clean(value)
 
 
+def namespace(value: Any, path: str) -> str:
+    """The open edition has one, which the field may name; into another nothing is put behind its owner's back."""
+    given = text(value, path)
+    if given not in ("", "default"):
+        raise RegistrationError('json: unknown field "Namespace" - Namespaces are a Consul Enterprise feature')
+    return given
+
+
 def truth(value: Any, path: str) -> bool:
     if not isinstance(value, bool):
         raise _mismatch(value, path, "bool")

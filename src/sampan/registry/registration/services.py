@@ -46,7 +46,7 @@ COMMON: Fields = decode.fields(
     Proxy=decode.nested(PROXY),
     Connect=decode.nested(CONNECT),
     Locality=decode.text_by_key,
-    Namespace=decode.text,
+    Namespace=decode.namespace,
     Partition=decode.text,
 )
 _KNOWN: Fields = {
