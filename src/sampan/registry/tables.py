@@ -22,6 +22,7 @@ Topic = Hashable
 Grouping = Callable[[Any], Iterable[Hashable]]
 """Under which groups a row is found, besides its key."""
 MOST_TOPICS = 1 << 17
+AT_ONCE = 32
 Choice = Callable[[Topic], bool]
 """Which of the topics that somebody waits for."""
 
@@ -192,10 +193,7 @@ class Tables:
         return sum(map(len, self._waiting.values()))
 
     def _wake(self, topics: Iterable[Topic]) -> None:
-        for topic in topics:
-            for waiter in self._waiting.get(topic, ()):
-                if not waiter.done():
-                    waiter.set_result(None)
+        _tell([waiter for topic in topics for waiter in self._waiting.get(topic, ())])
 
     async def changed(self, topics: Collection[Topic], seconds: float) -> bool:
         """Waits until one of the topics is touched or woken: True; False after `seconds`."""
@@ -214,3 +212,12 @@ class Tables:
                 if not waiting:
                     del self._waiting[topic]
         return True
+
+
+def _tell(waiters: list[asyncio.Future[None]]) -> None:
+    """Some now and the rest afterwards, so that whoever asks while a thousand are told is answered among them."""
+    for waiter in waiters[:AT_ONCE]:
+        if not waiter.done():
+            waiter.set_result(None)
+    if rest := waiters[AT_ONCE:]:
+        rest[0].get_loop().call_soon(_tell, rest)
