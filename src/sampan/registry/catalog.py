@@ -13,6 +13,7 @@ from typing import TypeAlias, TypeVar
 from sampan.registry import rows, sharing
 from sampan.registry.checking.outcome import largest_output
 from sampan.registry.identity import Identity
+from sampan.registry.names import Names
 from sampan.registry.registered import Registered
 from sampan.registry.rows import CheckRow, DefinitionRow, NodeRow, NodeService, ServiceRow, Status
 from sampan.registry.tables import Write
@@ -33,8 +34,9 @@ class Catalog(Registered):
         super().__init__(identity)
         self.newer_outputs: dict[str, str] = {}
         """By check id, of our own node: what a check says now, where only that has changed and is not written yet."""
+        self.tags = Names(self)
         self.after_node: list[Hook[NodeRow]] = []
-        self.after_service: list[Hook[ServiceRow]] = []
+        self.after_service: list[Hook[ServiceRow]] = [self.tags.changed]
         self.after_check: list[Hook[CheckRow]] = []
         self.on_report: list[Callable[[Write, str], None]] = []
         """(write, check id): a check with a TTL was reported on, whether that changed it or not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import cast
 
 from sampan.registry import rows, sharing
 from sampan.registry.identity import Identity
@@ -54,6 +55,10 @@ class Registered:
 
     def check(self, node: str, check_id: str) -> CheckRow | None:
         return self.checks.get(rows.check_key(node, check_id))
+
+    def names(self) -> Collection[str]:
+        """Of all services, lower-cased."""
+        return cast(Collection[str], self.services.groups("name"))
 
     def instances(self, name: str) -> Collection[ServiceRow]:
         """Of a service, in the order of registration."""

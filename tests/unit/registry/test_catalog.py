@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sampan.registry import names, rows
 from sampan.registry import registry as registries
-from sampan.registry import rows
 from sampan.registry.catalog import Catalog, MissingError
 from sampan.registry.identity import Identity
 from sampan.registry.registry import Registry
@@ -127,6 +127,33 @@ def test_two_instances_with_one_id_are_one_and_the_later_counts() -> None:
         with made.tables.write() as write:
             made.catalog.register_service(write, NODE, told.service(ID="one", Service="web", Port=port))
     assert [row["Service"]["Port"] for row in made.catalog.instances("web")] == [2]
+
+
+def test_services_and_their_tags_are_those_of_the_instances_whatever_happens() -> None:
+    made = registry()
+    tags = {"a": ["x"], "b": ["y", "x"], "c": []}
+
+    def change(number: int) -> None:
+        with made.tables.write() as write:
+            service_id = f"id-{number % 7}"
+            if number % 5 == 4:
+                made.catalog.deregister_service(write, NODE, service_id)
+                return
+            name = ("web", "WEB", "api")[number % 3]
+            given = tags["abc"[number % 2]]
+            made.catalog.register_service(write, NODE, told.service(ID=service_id, Service=name, Tags=given))
+            if number % 4 == 3:
+                raise LookupError
+
+    for number in range(200):
+        with suppress(LookupError):
+            change(number)
+        found = made.catalog.tags.all()
+        expected = names.of(made.catalog.services.rows.values())
+        assert {name: sorted(own) for name, own in found.items()} == {
+            name: sorted(own) for name, own in expected.items()
+        }
+    assert {"web", "WEB", "api"} >= set(found) != set()
 
 
 def test_names_are_found_whatever_their_case_is() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sampan.registry import catalog_entries, rows
+from sampan.registry import catalog_entries, names, rows
 from sampan.registry.api.answer import RefusalError
 from sampan.registry.api.application import Route
 from sampan.registry.api.blocking import Reading, View
@@ -65,11 +65,11 @@ async def services(registry: Registry, question: Question) -> View:
     topics = (rows.SERVICES, rows.NODES) if of_nodes else (rows.SERVICES,)
 
     def body() -> dict[str, list[str]]:
-        found: dict[str, dict[str, None]] = {}
-        for row in catalog.services.rows.values():
-            if not of_nodes or of_nodes.has(catalog.node(row["Node"])):
-                found.setdefault(row["Service"]["Service"], {}).update(dict.fromkeys(row["Service"]["Tags"]))
-        return {name: list(found[name]) for name in sorted(found)}
+        if of_nodes:
+            found = names.of(row for row in catalog.services.rows.values() if of_nodes.has(catalog.node(row["Node"])))
+        else:
+            found = catalog.tags.all()
+        return {name: found[name] for name in sorted(found)}
 
     return lambda: Reading(registry.tables.index_of(*topics), topics, body, cached=True)
 

@@ -32,7 +32,7 @@ def _gauges(registry: Registry) -> dict[str, int]:
     catalog, tables = registry.catalog, registry.tables
     return {
         "consul.state.nodes": len(catalog.nodes.rows),
-        "consul.state.services": len(catalog.services.groups("name")),
+        "consul.state.services": len(catalog.names()),
         "consul.state.service_instances": len(catalog.services.rows),
         "consul.raft.applied_index": tables.index,
         "consul.rpc.queries_blocking": tables.waiting(),
