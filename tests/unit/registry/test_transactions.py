@@ -192,6 +192,37 @@ def test_a_check_of_our_own_keeps_how_it_is_run(registry: Registry) -> None:
     assert registry.catalog.definitions.get("c1") == {"TTL": 10.0}
 
 
+def test_nodes_are_found_whatever_their_case_is(registry: Registry) -> None:
+    run(
+        registry,
+        node("set"),
+        service("set", "N1"),
+        check("set", "N1", Status="passing"),
+        check("set", ServiceID="web1"),
+    )
+    checks = list(registry.catalog.checks_of("n1", "web1"))
+    assert [(row["Node"], row["CheckID"], row["ServiceID"]) for row in checks] == [("n1", "c1", "web1")]
+    assert not run(registry, check("get", "N1"), check("delete", "N1")).errors
+    assert registry.catalog.check("n1", "c1") is None
+
+
+def test_our_own_node_stays(registry: Registry) -> None:
+    """As in the catalogue's calls: it comes back, without what was on it."""
+    before = registry.catalog.node("laptop")
+    assert before is not None
+    run(registry, node("set", "laptop", Meta={"zone": "a"}), service("set", "laptop"), key("set"))
+    after = registry.catalog.node("laptop")
+    assert after is not None
+    assert (after["Address"], after["Meta"]) == (before["Address"], before["Meta"])
+    run(registry, node("delete", "laptop"))
+    assert registry.catalog.service("laptop", "web1") is None
+    assert registry.catalog.check("laptop", "serfHealth") is not None
+    run(registry, {"Check": {"Verb": "delete", "Check": {"Node": "laptop", "CheckID": "serfHealth"}}})
+    assert registry.catalog.check("laptop", "serfHealth") is not None
+    told = errors(run(registry, node("set", "stranger", ID=IDENTITY.node_id)))
+    assert "own node" in told[0]
+
+
 @pytest.mark.parametrize(
     ("verbs", "writes"),
     [(["get", "get-tree", "check-index", "check-session", "check-not-exists", "bend"], False), (["get", "set"], True)],

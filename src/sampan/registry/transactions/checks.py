@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sampan.registry.registration.catalogue import CheckEntry
+from sampan.registry import catalog_entries
+from sampan.registry.registration.catalogue import CheckEntry, Removal
 from sampan.registry.registry import Registry
 from sampan.registry.tables import Write
-from sampan.registry.transactions.operation import OperationError, Result, Verb, is_of, verb
+from sampan.registry.transactions.operation import OperationError, Result, Verb, is_of, own_name, verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class CheckOperation:
 
 
 def _get_check(one: CheckOperation, registry: Registry, _: Write) -> list[Result]:
-    row = registry.catalog.check(one.node, one.check_id)
+    row = registry.catalog.check(own_name(registry, one.node), one.check_id)
     if row is None:
         raise OperationError(f'check "{one.check_id}" on node "{one.node}" doesn\'t exist')
     return [{"Check": row}]
@@ -43,7 +44,7 @@ def _set_check(one: CheckOperation, registry: Registry, write: Write) -> list[Re
         raise OperationError("Must provide a check's CheckID or Name")
     row = registry.catalog.register_check(
         write,
-        one.node,
+        own_name(registry, one.node),
         check.check_id,
         name=check.name,
         status=check.status,
@@ -58,18 +59,18 @@ def _set_check(one: CheckOperation, registry: Registry, write: Write) -> list[Re
 
 
 def _cas_check(one: CheckOperation, registry: Registry, write: Write) -> list[Result]:
-    if not is_of(one.index, registry.catalog.check(one.node, one.check_id)):
+    if not is_of(one.index, registry.catalog.check(own_name(registry, one.node), one.check_id)):
         raise OperationError(f'failed to set check "{one.check_id}" on node "{one.node}", index is stale')
     return _set_check(one, registry, write)
 
 
 def _delete_check(one: CheckOperation, registry: Registry, write: Write) -> list[Result]:
-    registry.catalog.deregister_check(write, one.node, one.check_id)
+    catalog_entries.deregister(registry.catalog, write, Removal(own_name(registry, one.node), "", "", one.check_id))
     return []
 
 
 def _delete_cas_check(one: CheckOperation, registry: Registry, write: Write) -> list[Result]:
-    row = registry.catalog.check(one.node, one.check_id)
+    row = registry.catalog.check(own_name(registry, one.node), one.check_id)
     if row is None or row["ModifyIndex"] != one.index:
         raise OperationError(f'failed to delete check "{one.check_id}" on node "{one.node}", index is stale')
     return _delete_check(one, registry, write)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sampan.registry.registration.catalogue import NodeEntry
+from sampan.registry import catalog_entries
+from sampan.registry.registration.catalogue import NodeEntry, Removal
 from sampan.registry.registry import Registry
 from sampan.registry.rows import NodeRow
 from sampan.registry.tables import Write
@@ -50,15 +51,8 @@ def _set_node(one: NodeOperation, registry: Registry, write: Write) -> list[Resu
     entry = one.entry
     if entry is None:
         raise OperationError("Must provide node")
-    row = registry.catalog.register_node(
-        write,
-        entry.node,
-        entry.address,
-        node_id=entry.node_id,
-        tagged_addresses=entry.tagged_addresses,
-        meta=entry.meta,
-    )
-    return [{"Node": row}]
+    catalog_entries.register(registry.catalog, write, entry)
+    return _get_node(one, registry, write)
 
 
 def _cas_node(one: NodeOperation, registry: Registry, write: Write) -> list[Result]:
@@ -68,7 +62,7 @@ def _cas_node(one: NodeOperation, registry: Registry, write: Write) -> list[Resu
 
 
 def _delete_node(one: NodeOperation, registry: Registry, write: Write) -> list[Result]:
-    registry.catalog.deregister_node(write, one.name)
+    catalog_entries.deregister(registry.catalog, write, Removal(one.name, "", "", ""))
     return []
 
 

@@ -78,3 +78,9 @@ def verb(verbs: Mapping[str, Verb], kind: str, name: str) -> Verb:
 def is_of(index: int, row: Mapping[str, Any] | None) -> bool:
     """Whether what is there is of this index; 0 stands for nothing there."""
     return index == (row["ModifyIndex"] if row is not None else 0)
+
+
+def own_name(registry: Registry, node: str) -> str:
+    """As the node is registered: it is found whatever its case is, and what is on it is kept under its name."""
+    found = registry.catalog.node(node)
+    return found["Node"] if found is not None else node

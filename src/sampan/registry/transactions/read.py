@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from binascii import Error
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from string import ascii_letters, digits
 from typing import Any, TypeVar
 
@@ -51,7 +52,7 @@ def _node(given: Given) -> NodeOperation:
     name, node_id = node.get("Node", ""), node.get("ID", "")
     value = {"Node": name, "ID": node_id, "Address": node.get("Address"), "SkipNodeUpdate": True}
     value |= {"TaggedAddresses": node.get("TaggedAddresses"), "NodeMeta": node.get("Meta")}
-    entry, refused = _checked(verb, value, lambda read: read)
+    entry, refused = _checked(verb, value, lambda read: replace(read, keep_node=False))
     if verb in _DELETES and not name:
         refused = "Must provide node"
     return NodeOperation(verb, name, node_id.lower(), node.get("ModifyIndex", 0), entry, refused)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sampan.registry.registry import Registry
 from sampan.registry.rows import NodeService
 from sampan.registry.tables import Write
-from sampan.registry.transactions.operation import OperationError, Result, Verb, is_of, verb
+from sampan.registry.transactions.operation import OperationError, Result, Verb, is_of, own_name, verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def _get_service(one: ServiceOperation, registry: Registry, _: Write) -> list[Re
 def _set_service(one: ServiceOperation, registry: Registry, write: Write) -> list[Result]:
     if one.service is None:
         raise OperationError("Must provide service name")
-    return [{"Service": registry.catalog.register_service(write, one.node, one.service)}]
+    return [{"Service": registry.catalog.register_service(write, own_name(registry, one.node), one.service)}]
 
 
 def _cas_service(one: ServiceOperation, registry: Registry, write: Write) -> list[Result]:
