@@ -74,15 +74,13 @@ class Keys:
         if not prefix:
             return any_key
         last = max((row["ModifyIndex"] for row in rows), default=0)
-        dead = self._deleted_under(prefix)
-        return max(last, dead, tables.index_of(_REAPED)) if last or dead else any_key
-
-    def _deleted_under(self, prefix: str) -> int:
-        """With a tree that it was a part of: Consul 1.8.7 forgets those, and its index may fall."""
-        stones = self.tombstones.under(prefix)
+        dead = max((stone["index"] for stone in self.tombstones.under(prefix)), default=0)
+        if not last and not dead:
+            return any_key
+        # Consul 1.8.7 forgets the trees that the prefix was a part of, and its index may fall.
         around = (self.tombstones.get(prefix[:end]) for end in range(len(prefix)))
-        trees = [stone["tree"] for stone in around if stone is not None]
-        return max((*trees, *(stone["index"] for stone in stones)), default=0)
+        trees = max((stone["tree"] for stone in around if stone is not None), default=0)
+        return max(last, dead, trees, tables.index_of(_REAPED))
 
     # --------------------------------------------------------------- writes
 
