@@ -67,7 +67,7 @@ async def delete(registry: Registry, question: Question) -> web.Response:
 
 
 async def root(_: Registry, question: Question) -> web.Response:
-    raise _moved(question.request, _ROOT)
+    raise moved(question.request, _ROOT)
 
 
 ROUTES = (
