@@ -139,7 +139,10 @@ def test_a_path_that_is_not_clean_is_sent_to_the_one_that_is(registry: Embedded,
     connection.close()
 
 
-@pytest.mark.parametrize(("path", "status"), [("x%01", 400), ("x%FF", 400), ("", 400)])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("x%01", 400), ("x%0Ay", 400), ("x%FF", 400), ("", 400), ("x?cas=1.0", 500), (f"x?flags={'9' * 5000}", 500)],
+)
 def test_keys_that_are_refused(registry: Embedded, path: str, status: int) -> None:
     assert registry.client.put(f"/v1/kv/{path}", content=b"x").status_code == status
 

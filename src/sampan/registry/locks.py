@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import TypedDict
 
-from sampan.registry.keys import KeyRow, Keys
+from sampan.registry.keys import Keys
 from sampan.registry.tables import Table, Write
+from sampan.registry.trees import KeyRow
 
 NANOSECOND = 1e-9
 LONGEST_DELAY = 60.0

@@ -7,62 +7,21 @@ https://developer.hashicorp.com/consul/api-docs/session, agent/consul/session_en
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import NotRequired, TypedDict
-from uuid import uuid4
 
 from sampan.consul.durations import parse_duration
 from sampan.registry.catalog import Catalog
 from sampan.registry.deadlines import Deadlines
 from sampan.registry.keys import Keys
 from sampan.registry.locks import LockError, Locks
-from sampan.registry.rows import SERF_HEALTH, CheckRow, NodeRow
+from sampan.registry.rows import CheckRow, NodeRow
+from sampan.registry.session_row import SessionError, SessionRow, Wanted, check_ids, made
 from sampan.registry.tables import Table, Topic, Write
 
 SESSIONS = "sessions"
 """Topic: any session was made or ended."""
-DEFAULT_LOCK_DELAY = 15_000_000_000
-SHORTEST, LONGEST = 10.0, 24 * 3600.0
 GRACE = 0.1
 """How much longer than its TTL a session lives at least: a renewal may be under way. (Consul: up to 1.0.)"""
 _RETRY = 1.0
-
-
-class SessionError(Exception):
-    """Refused; the text is Consul's."""
-
-
-class ServiceCheck(TypedDict):
-    ID: str
-    Namespace: str
-
-
-class SessionRow(TypedDict):
-    """`/v1/session/info/…[]`. LockDelay in nanoseconds."""
-
-    ID: str
-    Name: str
-    Node: str
-    LockDelay: int
-    Behavior: str
-    TTL: str
-    NodeChecks: list[str] | None
-    ServiceChecks: list[ServiceCheck] | None
-    Checks: NotRequired[list[str]]
-    CreateIndex: int
-    ModifyIndex: int
-
-
-class Wanted(TypedDict, total=False):
-    """What a client asks for; what is absent has its default."""
-
-    Name: str
-    Node: str
-    LockDelay: int
-    Behavior: str
-    TTL: str
-    NodeChecks: list[str] | None
-    ServiceChecks: list[ServiceCheck] | None
-    Checks: list[str] | None
 
 
 def session_topic(session: str) -> Topic:
@@ -110,7 +69,8 @@ class Sessions:
 
     def create(self, write: Write, wanted: Wanted) -> SessionRow:
         """Raises SessionError."""
-        row = self._row(wanted, write.index)
+        row = made(wanted, self._catalog.identity.node, write.index)
+        self._check_usable(row)
         write.put(self.table, row["ID"], row)
         _tell(write, row)
         self.renew(row)
@@ -154,69 +114,17 @@ class Sessions:
 
     # ---------------------------------------------------------------- rules
 
-    def _row(self, wanted: Wanted, index: int) -> SessionRow:
-        node = wanted.get("Node", self._catalog.identity.node)
-        behavior = wanted.get("Behavior") or "release"
-        if not node:
-            raise SessionError("Must provide Node")
-        if behavior not in ("release", "delete"):
-            raise SessionError(f"Invalid Behavior setting '{behavior}'")
-        _check_ttl(wanted.get("TTL", ""))
-        node_checks, checks = _fixed(wanted)
-        head = SessionRow(
-            ID=str(uuid4()),
-            Name=wanted.get("Name", ""),
-            Node=node,
-            LockDelay=wanted.get("LockDelay", DEFAULT_LOCK_DELAY),
-            Behavior=behavior,
-            TTL=wanted.get("TTL", ""),
-            NodeChecks=node_checks,
-            ServiceChecks=wanted.get("ServiceChecks"),
-            CreateIndex=index,
-            ModifyIndex=index,
-        )
-        if checks:
-            head["Checks"] = checks
-        self._usable(head)
-        return head
-
-    def _usable(self, row: SessionRow) -> None:
-        """Its node and its checks are there, and no check fails."""
+    def _check_usable(self, row: SessionRow) -> None:
+        """That its node and its checks are there, and no check fails. Raises SessionError."""
         node = self._catalog.node(row["Node"])
         if node is None:
             raise SessionError("Missing node registration")
-        for check_id in _check_ids(row):
+        for check_id in check_ids(row):
             check = self._catalog.check(node["Node"], check_id)
             if check is None:
                 raise SessionError(f"Missing check '{check_id}' registration")
             if check["Status"] == "critical":
                 raise SessionError(f"Check '{check_id}' is in critical state")
-
-
-def _check_ttl(text: str) -> None:
-    try:
-        seconds = parse_duration(text) if text else 0.0
-    except ValueError as error:
-        raise SessionError(f"Session TTL '{text}' invalid: {error}") from None
-    if seconds and not SHORTEST <= seconds <= LONGEST:
-        raise SessionError(f"Invalid Session TTL '{seconds * 1e9:.0f}', must be between [10s=24h0m0s]")
-
-
-def _fixed(wanted: Wanted) -> tuple[list[str] | None, list[str]]:
-    """(NodeChecks, Checks): the older field (Checks) and the newer one as Consul 1.7 and later bring them together."""
-    checks = wanted.get("Checks", [SERF_HEALTH]) or []
-    node_checks = wanted.get("NodeChecks", [SERF_HEALTH])
-    if not checks:
-        return [], []
-    if checks == [SERF_HEALTH] or not node_checks:
-        return node_checks, []
-    return node_checks, checks
-
-
-def _check_ids(row: SessionRow) -> Iterator[str]:
-    yield from row.get("Checks", [])
-    yield from row["NodeChecks"] or []
-    yield from (check["ID"] for check in row["ServiceChecks"] or [])
 
 
 def _check(node: str, check_id: str) -> tuple[str, str]:
@@ -228,7 +136,7 @@ def _node(row: SessionRow) -> tuple[str, ...]:
 
 
 def _checks(row: SessionRow) -> Iterator[tuple[str, str]]:
-    return (_check(row["Node"], check_id) for check_id in _check_ids(row))
+    return (_check(row["Node"], check_id) for check_id in check_ids(row))
 
 
 def _sorted(rows: Collection[SessionRow]) -> list[SessionRow]:

@@ -12,7 +12,8 @@ from sampan.registry import registry as registries
 from sampan.registry.expiry import Expiry
 from sampan.registry.identity import Identity
 from sampan.registry.registry import Registry
-from sampan.registry.sessions import SessionRow, session_topic
+from sampan.registry.session_row import SessionRow
+from sampan.registry.sessions import session_topic
 from sampan.registry.store import Store, StoreError
 
 IDENTITY = Identity("laptop", "6e1ad1a2-1f0c-4a4b-9d3c-8c1f0b9d1c11")

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from sampan.registry import keys as rules
-from sampan.registry.keys import KeyRow, Keys, key_topic, prefix_topic
+from sampan.registry import trees
+from sampan.registry.keys import Keys
 from sampan.registry.store import Store
 from sampan.registry.tables import Tables, Write
+from sampan.registry.trees import KeyRow, key_topic, prefix_topic
 
 
 class Kept:
@@ -41,8 +42,13 @@ class Kept:
     def under(self, prefix: str) -> list[str]:
         return [row["Key"] for row in self.keys.under(prefix)]
 
+    def rows(self, prefix: str) -> list[KeyRow]:
+        found = list(self.keys.trees.under(self.tables, prefix).rows)
+        assert found == self.keys.under(prefix)
+        return found
+
     def index(self, prefix: str) -> int:
-        return self.keys.index_under(self.tables, prefix, self.keys.under(prefix))
+        return self.keys.trees.under(self.tables, prefix).index
 
 
 @pytest.fixture
@@ -122,14 +128,14 @@ def test_a_prefix_has_the_index_of_the_last_change_under_it(kept: Kept) -> None:
 
 
 def test_tombstones_are_bounded_and_no_index_falls(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "MOST_TOMBSTONES", 8)
+    monkeypatch.setattr(trees, "MOST_TOMBSTONES", 8)
     kept.set("stays/a")
     kept.set("p/stays")
     for number in range(50):
         kept.set(f"p/{number}")
         before = {prefix: kept.index(prefix) for prefix in ("p/", "stays/", "", "q")}
         kept.delete(f"p/{number}")
-        assert len(kept.keys.tombstones.rows) <= 8
+        assert len(kept.keys.trees.tombstones.rows) <= 8
         assert all(kept.index(prefix) >= index for prefix, index in before.items())
         assert kept.index("p/") > before["p/"]
 
@@ -139,13 +145,13 @@ def test_every_change_raises_the_index_of_its_prefixes_and_none_falls(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is done: who waits for a prefix is told of what changed under it, and of nothing else."""
-    monkeypatch.setattr(rules, "MOST_TOMBSTONES", 1 << 30 if seed % 2 else 6)
+    monkeypatch.setattr(trees, "MOST_TOMBSTONES", 1 << 30 if seed % 2 else 6)
     kept, dice = Kept(), random.Random(seed)
     names = ["".join(letters) for size in range(1, 5) for letters in itertools.product("a/", repeat=size)]
     prefixes = ["", *names]
 
     def state() -> dict[str, tuple[int, list[KeyRow]]]:
-        return {prefix: (kept.index(prefix), kept.keys.under(prefix)) for prefix in prefixes}
+        return {prefix: (kept.index(prefix), kept.rows(prefix)) for prefix in prefixes}
 
     before = state()
     for _ in range(200):
@@ -179,7 +185,7 @@ def test_a_failed_write_takes_its_tombstones_back(kept: Kept) -> None:
         fails()
     assert kept.under("a/") == ["a/b"]
     assert kept.index("a/") == index
-    assert not kept.keys.tombstones.rows
+    assert not kept.keys.trees.tombstones.rows
 
 
 @contextmanager
@@ -242,6 +248,36 @@ def test_who_waits_for_it_wakes_and_nobody_else(change: Callable[[Kept], object]
             assert await woken(tasks) == expected
 
     asyncio.run(scenario())
+
+
+def test_a_key_of_any_length_wakes_who_waits_for_a_prefix_of_it() -> None:
+    """Of half a million letters there are too many prefixes to count up."""
+    long = "a" * 500_000
+    topics = (prefix_topic(""), prefix_topic("a" * 400), prefix_topic(long), key_topic(long))
+
+    async def scenario() -> None:
+        kept = Kept()
+        with waiting(kept, *topics, prefix_topic("ab"), prefix_topic(long + "a"), key_topic("a")) as tasks:
+            await woken(tasks)
+            kept.set(long)
+            assert await woken(tasks) == set(topics)
+        kept.delete_under("a" * 300)
+        assert kept.index(long) == kept.tables.index
+
+    asyncio.run(scenario())
+
+
+def test_a_thousand_who_wait_for_a_tree_look_once(kept: Kept) -> None:
+    for number in range(100):
+        kept.set(f"t/{number}")
+    first = kept.keys.trees.under(kept.tables, "t/")
+    assert kept.keys.trees.under(kept.tables, "t/") is first
+    kept.set("other")
+    again = kept.keys.trees.under(kept.tables, "t/")
+    assert (again.index, again.rows) == (first.index, first.rows)
+    for number in range(200):
+        kept.index(f"p{number}")
+    assert len(kept.keys.trees._remembered) <= trees.MOST_REMEMBERED  # what is kept is bounded; nothing else shows it
 
 
 def test_keys_survive_a_restart_with_their_indexes(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from sampan.registry import registry as registries
 from sampan.registry.identity import Identity
-from sampan.registry.keys import KeyRow
 from sampan.registry.locks import LockError
-from sampan.registry.sessions import SessionError, SessionRow, Wanted
+from sampan.registry.session_row import SessionError, SessionRow, Wanted
+from sampan.registry.trees import KeyRow
 
 IDENTITY = Identity("laptop", "6e1ad1a2-1f0c-4a4b-9d3c-8c1f0b9d1c11")
 SECOND = 1_000_000_000

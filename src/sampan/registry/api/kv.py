@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from urllib.parse import unquote_to_bytes, urlencode
 
 from aiohttp import web
@@ -13,12 +14,14 @@ from sampan.registry.api.application import Route
 from sampan.registry.api.blocking import Reading, View
 from sampan.registry.api.question import Question
 from sampan.registry.api.redirects import cleaned, moved
-from sampan.registry.keys import LARGEST_VALUE, KeyRow, key_topic, prefix_topic
+from sampan.registry.keys import LARGEST_VALUE
 from sampan.registry.locks import LockError
 from sampan.registry.registry import Registry
 from sampan.registry.tables import Write
+from sampan.registry.trees import KEYS, KeyRow, key_topic, prefix_topic
 
 _ROOT = "/v1/kv/"
+_PATH = "/v1/kv/{key:(?s:.*)}"
 _RAW_HEADERS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
 
 
@@ -72,9 +75,9 @@ async def root(_: Registry, question: Question) -> web.Response:
 
 ROUTES = (
     *(Route(method, "/v1/kv", root) for method in ("GET", "PUT", "DELETE")),
-    Route("GET", "/v1/kv/{key:.*}", get),
-    Route("PUT", "/v1/kv/{key:.*}", put),
-    Route("DELETE", "/v1/kv/{key:.*}", delete),
+    Route("GET", _PATH, get),
+    Route("PUT", _PATH, put),
+    Route("DELETE", _PATH, delete),
 )
 
 
@@ -85,7 +88,7 @@ def _one(registry: Registry, key: str, *, raw: bool) -> Reading:
     row = registry.keys.get(key)
     if row is None:
         # Nobody can know when it was not there first: the index of the newest change of any key, as in Consul.
-        return _nothing(registry.keys.index_under(registry.tables, "", ()), key_topic(key))
+        return _nothing(registry.tables.index_of(KEYS), key_topic(key))
     if raw:
         body = lambda: b64decode(row["Value"] or "")  # noqa: E731
         return Reading(row["ModifyIndex"], [key_topic(key)], body, content_type="text/plain", headers=_RAW_HEADERS)
@@ -93,22 +96,20 @@ def _one(registry: Registry, key: str, *, raw: bool) -> Reading:
 
 
 def _tree(registry: Registry, prefix: str) -> Reading:
-    rows = registry.keys.under(prefix)
-    index = registry.keys.index_under(registry.tables, prefix, rows)
-    if not rows:
-        return _nothing(index, prefix_topic(prefix))
-    return Reading(index, [prefix_topic(prefix)], lambda: rows)
+    tree = registry.keys.trees.under(registry.tables, prefix)
+    if not tree.rows:
+        return _nothing(tree.index, prefix_topic(prefix))
+    return Reading(tree.index, [prefix_topic(prefix)], lambda: tree.rows)
 
 
 def _names(registry: Registry, prefix: str, separator: str) -> Reading:
-    rows = registry.keys.under(prefix)
-    index = registry.keys.index_under(registry.tables, prefix, rows)
-    if not rows and prefix:
-        return _nothing(index, prefix_topic(prefix))
-    return Reading(index, [prefix_topic(prefix)], lambda: _cut(rows, len(prefix), separator))
+    tree = registry.keys.trees.under(registry.tables, prefix)
+    if not tree.rows and prefix:
+        return _nothing(tree.index, prefix_topic(prefix))
+    return Reading(tree.index, [prefix_topic(prefix)], lambda: _cut(tree.rows, len(prefix), separator))
 
 
-def _cut(rows: list[KeyRow], start: int, separator: str) -> list[str]:
+def _cut(rows: Sequence[KeyRow], start: int, separator: str) -> list[str]:
     """The keys up to the first separator after the prefix, each once."""
     if not separator:
         return [row["Key"] for row in rows]

@@ -11,7 +11,8 @@ def unsigned(text: str) -> int:
     """Raises RefusalError (500) in the words of Go's ParseUint, https://pkg.go.dev/strconv#ParseUint."""
     if not (text.isascii() and text.isdigit()):
         raise RefusalError(500, f'strconv.ParseUint: parsing "{text}": invalid syntax')
-    number = int(text) if len(text.lstrip("0")) <= 20 else _LARGEST + 1
+    digits = text.lstrip("0") or "0"
+    number = int(digits) if len(digits) <= 20 else _LARGEST + 1
     if number > _LARGEST:
         raise RefusalError(500, f'strconv.ParseUint: parsing "{text}": value out of range')
     return number

@@ -104,7 +104,7 @@ _DECODER = json.JSONDecoder(parse_constant=_no_number)
 def _index(text: str) -> int:
     if not text:
         return 0
-    if not text.isascii() or not text.isdigit():
+    if not text.isascii() or not text.isdigit() or len(text) > 20:
         raise RefusalError(400, "Invalid index")
     return int(text)
 

@@ -14,15 +14,8 @@ from sampan.registry.locks import LockError
 from sampan.registry.registration import decode
 from sampan.registry.registration.decode import RegistrationError
 from sampan.registry.registry import Registry
-from sampan.registry.sessions import (
-    SESSIONS,
-    ServiceCheck,
-    SessionError,
-    SessionRow,
-    Wanted,
-    node_topic,
-    session_topic,
-)
+from sampan.registry.session_row import ServiceCheck, SessionError, SessionRow, Wanted
+from sampan.registry.sessions import SESSIONS, node_topic, session_topic
 from sampan.registry.tables import Topic
 
 _SMALLEST_NANOSECONDS = 1000

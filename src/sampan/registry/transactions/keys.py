@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sampan.registry.keys import KeyRow
 from sampan.registry.registry import Registry
 from sampan.registry.tables import Write
 from sampan.registry.transactions.operation import OperationError, Result, Verb, verb
+from sampan.registry.trees import KeyRow
 
 _WRITES = frozenset({"set", "delete", "delete-cas", "delete-tree", "cas", "lock", "unlock"})
 
