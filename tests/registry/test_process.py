@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+
+import pytest
 
 from sampan.registry import place
 
@@ -83,3 +86,16 @@ def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
     assert done.stderr == f"error: the registry cannot listen on {http}: Address already in use\n"
+
+
+@pytest.mark.parametrize("line", [b"GET /" + b"x" * 20_000 + b" HTTP/1.1", b"GET / HTTP/1.1\r\nno header"])
+def test_what_is_no_http_fills_no_log(tmp_path: Path, line: bytes) -> None:
+    with started(tmp_path, "--http", "127.0.0.1:0") as process:
+        host, port = json.loads(said(process))["http"].split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(line + b"\r\n\r\n")
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.0 400")
+        process.terminate()
+        assert process.wait(10) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""

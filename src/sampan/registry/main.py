@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import gc
 import json
+import logging
 import os
 import resource
 import secrets
@@ -22,6 +23,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from sampan.registry import place
 from sampan.registry import registry as registries
@@ -73,6 +75,7 @@ async def _run(chosen: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     _allow_files()
+    logging.getLogger("aiohttp.server").addFilter(_is_ours)
     chosen.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.ExitStack() as undo:
         http = undo.enter_context(_listening(chosen))
@@ -102,7 +105,8 @@ async def _run(chosen: argparse.Namespace) -> None:
 @contextlib.asynccontextmanager
 async def _serving(registry: Registry, http: socket.socket, dns: Sockets | None) -> AsyncIterator[None]:
     """HTTP and DNS, and checks are run."""
-    # Who goes away waits no longer. Writes await nothing, so none is cut in two.
+    # A client that goes while it waits takes its wait with it (aiohttp lets it go on, for up to ten minutes). Writes
+    # are never cut in two by that: between the last byte of a body and the answer nothing is awaited.
     runner = web.AppRunner(
         application(registry, FAMILIES), access_log=None, shutdown_timeout=DRAIN_SECONDS, handler_cancellation=True
     )
@@ -119,6 +123,11 @@ async def _serving(registry: Registry, http: socket.socket, dns: Sockets | None)
                 expiry.stop()
     finally:
         await runner.cleanup()
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """What is no HTTP was answered with 400, and is no fault of ours: any port scan would fill the log with it."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _allow_files() -> None:
