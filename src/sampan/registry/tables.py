@@ -166,7 +166,8 @@ class Tables:
         try:
             yield one
             changes = one.changes()
-            if self._store is not None and changes:
+            # Also without a changed row (made and gone in one): clients read this index, and it must not come again.
+            if self._store is not None and (changes or one.touched):
                 self._store.save(one.index, changes)
         except BaseException:
             one.undo()

@@ -76,6 +76,19 @@ def test_what_was_written_is_there_at_the_next_start_and_the_index_goes_on(tmp_p
     second.close()
 
 
+def test_an_index_that_was_told_never_comes_again(tmp_path: Path) -> None:
+    tables, table = made(store := Store(tmp_path / "registry.db"))
+    with tables.write() as write:
+        write.put(table, "a", {"colour": "red"})
+        write.delete(table, "a")
+        write.touch("red")
+    told = tables.index_of("red")
+    store.close()
+    again, _ = made(second := Store(tmp_path / "registry.db"))
+    assert again.index == told
+    second.close()
+
+
 def test_a_file_that_is_not_ours_is_refused_and_stays(tmp_path: Path) -> None:
     path = tmp_path / "registry.db"
     path.write_bytes(b"somebody's letters" * 100)
