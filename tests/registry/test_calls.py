@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from .embedded import until
 from .serving import NODE, Answer, Serving
 
 TTL = {"TTL": "1h"}
@@ -123,6 +125,14 @@ def test_another_service_wakes_nobody(registry: Serving) -> None:
     assert registry.get("/v1/health/service/quiet").index == after.index > before.index
 
 
+def test_who_goes_away_waits_no_longer(registry: Serving) -> None:
+    before = registry.waiting()
+    with closing(socket.create_connection(registry.address.split(":"))) as waiter:
+        waiter.sendall(b"GET /v1/health/service/gone?index=999999&wait=10m HTTP/1.1\r\nHost: x\r\n\r\n")
+        registry.until_waiting(before + 1)
+    until(lambda: registry.waiting() == before)
+
+
 def test_a_service_of_the_agent_waits_for_other_content(registry: Serving) -> None:
     registry.register("hashed", Port=1)
     path = "/v1/agent/service/hashed"
@@ -161,6 +171,9 @@ def test_consistency_is_said_and_means_nothing_else(registry: Serving) -> None:
             "Cannot specify ?cached with ?consistent, conflicting semantics.",
         ),
         ("/v1/health/service/x?index=x", 400, "Invalid index"),
+        ("/v1/health/service/x?index=18446744073709551616", 400, "Invalid index"),
+        ("/v1/health/service/x?index=" + "9" * 5000, 400, "Invalid index"),
+        ("/v1/health/service/x?wait=9999999h", 400, "Invalid wait time"),
         ("/v1/health/service/x?wait=x", 400, "Invalid wait time"),
         ("/v1/health/service/x?passing=x", 400, "Invalid value for ?passing"),
         ("/v1/health/service/x?dc=dc2", 500, "No path to datacenter"),
@@ -212,6 +225,9 @@ def test_what_is_not_supported_says_so(registry: Serving) -> None:
         b'{"Name": "x", "Check": 5}',
         b'{"Name": "x", "Checks": {"TTL": "1s"}}',
         b'{"Name": "x", "Weights": []}',
+        b'{"Name": "x", "Proxy": {"Config": {"large": 1e999}}}',
+        b'{"Name": "x", "Proxy": {"Config": ' + b'{"a":' * 600 + b"1" + b"}" * 600 + b"}}",
+        b'{"Name": "x", "Check": {"TTL": "9999999h"}}',
     ],
 )
 def test_garbage_is_refused_and_changes_nothing(registry: Serving, path: str, body: bytes) -> None:
@@ -221,6 +237,14 @@ def test_garbage_is_refused_and_changes_nothing(registry: Serving, path: str, bo
     assert answer.text
     after = registry.get("/v1/catalog/services")
     assert (after.index, after.json) == (before.index, before.json)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
+def test_no_transaction_lets_in_what_is_no_json(registry: Serving, number: str) -> None:
+    service = f'{{"Service": "x", "Proxy": {{"Config": {{"large": {number}}}}}}}'
+    body = f'[{{"Service": {{"Verb": "set", "Node": "{NODE}", "Service": {service}}}}}]'
+    assert registry.put("/v1/txn", body.encode()).status == 400
+    assert registry.ids("x") == []
 
 
 @pytest.mark.parametrize("name", ["a/b c", "ünï", "line\nbreak", "nul\0", "half\ud800", "x" * 5000, "%2F", "?&="])

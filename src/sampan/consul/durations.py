@@ -6,6 +6,8 @@ import re
 
 # https://pkg.go.dev/time#ParseDuration
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST = (1 << 63) * 1e-9
+"""Go counts nanoseconds in 63 bits: 292 years."""
 _PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 
 
@@ -23,6 +25,8 @@ def parse_duration(text: str) -> float:
     if not rest or end != len(rest):
         missing = bool(rest) and rest.replace(".", "", 1).isdigit()
         raise ValueError(f'time: {"missing unit in" if missing else "invalid"} duration "{text}"')
+    if seconds > _LONGEST:
+        raise ValueError(f'time: invalid duration "{text}"')
     return -seconds if text.startswith("-") else seconds
 
 

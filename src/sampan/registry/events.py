@@ -5,6 +5,7 @@ Consul keeps the last 256 that pass their filters, in memory (agent/user_event.g
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, TypedDict
@@ -13,6 +14,12 @@ from uuid import UUID, uuid4
 import re2
 
 MOST_EVENTS = 256
+LARGEST = 416
+"""Bytes of name (which Consul sends twice), payload and filters: what its gossip's limit of 512 leaves for them."""
+_TOO_LARGE = (
+    '1 error occurred:\n\t* error broadcasting event to segment "": '
+    "user event exceeds configured limit of 512 bytes before encoding\n\n"
+)
 VERSION = 1
 EVENTS = "events"
 """Topic: one was received."""
@@ -90,6 +97,14 @@ def _validate(event: Event) -> None:
             reason = error.args[0] if error.args else b""
             words = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
             raise EventError(f"Invalid {word} filter: error parsing regexp: {words}") from None
+    if _size(event) > LARGEST:
+        raise EventError(_TOO_LARGE)
+
+
+def _size(event: Event) -> int:
+    filters = [event["NodeFilter"], event["ServiceFilter"], event["TagFilter"]]
+    named = sum(len(pattern.encode()) + 4 for pattern in filters if pattern)
+    return 2 * len(event["Name"].encode()) + len(b64decode(event["Payload"] or "")) + named
 
 
 def _compiled(pattern: str) -> Any:

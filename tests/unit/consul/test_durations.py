@@ -15,7 +15,14 @@ def test_reads(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("", "invalid"), ("10", "missing unit"), ("s", "invalid"), ("1s x", "invalid"), ("10 s", "invalid")],
+    [
+        ("", "invalid"),
+        ("10", "missing unit"),
+        ("s", "invalid"),
+        ("1s x", "invalid"),
+        ("10 s", "invalid"),
+        ("9999999h", "invalid"),
+    ],
 )
 def test_refuses(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 
 from sampan.registry.events import EventError, Events, event, index_of
@@ -62,3 +64,22 @@ def test_the_index_is_made_of_the_last_ones_id() -> None:
     one["ID"] = "7c75d4eb-ee7a-1317-3594-5e70e04de090"
     assert index_of([event("before", None), one]) == 5323688633091748743
     assert index_of([]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "length", "filters"),
+    [
+        ("big", 410, {}),
+        ("b", 414, {}),
+        ("bigbigbig", 398, {}),
+        ("big", 404, {"node": "vm"}),
+        ("big", 400, {"service": "consul"}),
+    ],
+)
+def test_an_event_is_small(name: str, length: int, filters: dict[str, str]) -> None:
+    """The lengths are the largest that the real one takes."""
+    events = Events()
+    events.fire(event(name, b64encode(b"x" * length).decode(), **filters), "vm", [("consul", [])])
+    with pytest.raises(EventError, match="exceeds configured limit of 512 bytes"):
+        events.fire(event(name, b64encode(b"x" * (length + 1)).decode(), **filters), "vm", [("consul", [])])
+    assert len(events.named("")) == 1

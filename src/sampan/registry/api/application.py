@@ -17,8 +17,9 @@ from sampan.registry.api.redirects import elsewhere, moved
 from sampan.registry.registry import Registry
 from sampan.registry.store import StoreError
 
-# The largest that any call takes: a transaction of 64 operations on values of 512 KiB, base64 in JSON.
-LARGEST_BODY = 48 << 20
+# The largest that any call takes: a registration with ten thousands of tags. Everybody waits while it is read as JSON
+# (10 ms a megabyte). Values of keys and transactions have smaller limits of their own.
+LARGEST_BODY = 4 << 20
 # The agent answers for itself, whatever datacentre is named.
 _OF_AGENT = "/v1/agent/"
 

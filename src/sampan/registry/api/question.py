@@ -5,7 +5,6 @@ https://developer.hashicorp.com/consul/api-docs/features/blocking, …/consisten
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import uniform
@@ -15,12 +14,16 @@ from aiohttp import web
 
 from sampan.consul.durations import parse_duration
 from sampan.registry.api.answer import RefusalError
+from sampan.registry.registration import decode
 
 _TRUTHS = dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True) | dict.fromkeys(
     ("0", "f", "F", "FALSE", "false", "False"), False
 )
 DEFAULT_WAIT = 300.0
 LONGEST_WAIT = 600.0
+_LARGEST_INDEX = (1 << 64) - 1
+_LONGEST_INDEX = 64
+"""Digits: what is longer is not even read as a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,12 @@ class Question:
 
     async def json(self, what: str = "Request") -> Any:
         """The body as JSON. Raises RefusalError (400) in Consul's words."""
-        text = (await self.body()).decode(errors="replace")
-        if not text:
+        body = await self.body()
+        if not body:
             raise RefusalError(400, f"{what} decode failed: EOF")
         try:
-            return _DECODER.decode(text)
-        except (ValueError, RecursionError) as error:
+            return decode.parse(body)
+        except ValueError as error:
             raise RefusalError(400, f"{what} decode failed: {error}") from error
 
 
@@ -93,18 +96,10 @@ def read(request: web.Request) -> Question:
     )
 
 
-def _no_number(text: str) -> None:
-    """Python's parser takes NaN and Infinity, which are no JSON, and which no client could read."""
-    raise ValueError(f"invalid number {text}")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_no_number)
-
-
 def _index(text: str) -> int:
     if not text:
         return 0
-    if not text.isascii() or not text.isdigit() or len(text) > 20:
+    if not text.isascii() or not text.isdigit() or len(text) > _LONGEST_INDEX or int(text) > _LARGEST_INDEX:
         raise RefusalError(400, "Invalid index")
     return int(text)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from typing import Any, cast
 
@@ -101,11 +100,11 @@ def _wanted(body: bytes) -> Wanted:
     if not body:
         return {}
     try:
-        given = json.loads(body)
+        given = decode.parse(body)
         if isinstance(given, dict):
             given = {name: value for name, value in given.items() if name.lower() in _FIELDS}
         wanted = decode.record(given, _FIELDS)
-    except (ValueError, OverflowError, RecursionError, RegistrationError) as error:
+    except (ValueError, RegistrationError) as error:
         raise RefusalError(400, f"Request decode failed: {error}") from None
     nulls = {name.lower() for name, value in (given or {}).items() if value is None}
     wanted |= {own: None for own in ("Checks", "NodeChecks") if own.lower() in nulls}  # no list; absent is the default

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from aiohttp import web
@@ -10,6 +9,7 @@ from aiohttp import web
 from sampan.registry.api.answer import RefusalError, plain_json
 from sampan.registry.api.application import Route
 from sampan.registry.api.question import Question
+from sampan.registry.registration import decode
 from sampan.registry.registration.decode import RegistrationError
 from sampan.registry.registry import Registry
 from sampan.registry.transactions import operation, read
@@ -48,11 +48,11 @@ async def _operations(question: Question) -> list[Operation]:
     if len(body) > LARGEST_BODY:
         raise _too_large("")
     try:
-        given = json.loads(body)
+        given = decode.parse(body)
         if isinstance(given, list) and len(given) > MOST_OPERATIONS:
             raise RefusalError(413, f"Transaction contains too many operations ({len(given)} > {MOST_OPERATIONS})")
         return read.operations(given)
-    except (ValueError, RecursionError, RegistrationError) as error:
+    except (ValueError, RegistrationError) as error:
         raise RefusalError(400, f"Failed to parse body: {error}") from None
 
 

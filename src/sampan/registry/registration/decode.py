@@ -7,8 +7,10 @@ mostly a misspelt one. Fields of Consuls later than 1.8 are known.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
+from math import isinf
 from typing import Any
 
 from sampan.consul.durations import parse_duration
@@ -20,6 +22,29 @@ Fields = Mapping[str, tuple[str, Reader]]
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LARGEST = 1 << 63
+
+
+def parse(body: bytes) -> Any:
+    """JSON. Raises ValueError. Python's parser takes more (NaN, 1e999, UTF-16), which would go out again as what is no
+    JSON, and no client could read the answer."""
+    try:
+        return _DECODER.decode(body.decode(errors="replace"))
+    except RecursionError:
+        raise ValueError("exceeded max depth") from None
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"invalid number {text}")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if isinf(value):
+        raise ValueError(f"cannot unmarshal number {text} into Go value of type float64")
+    return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)
 
 
 class RegistrationError(Exception):
@@ -122,12 +147,19 @@ def by_key(reader: Reader, kind: str) -> Reader:
 
 def as_given(value: Any, path: str) -> Any:
     """What is kept for clients and not looked into."""
+    try:
+        return _cleaned(value, path)
+    except RecursionError:
+        raise RegistrationError("json: exceeded max depth") from None
+
+
+def _cleaned(value: Any, path: str) -> Any:
     if isinstance(value, str):
         return text(value, path)
     if isinstance(value, list):
-        return [as_given(one, path) for one in value]
+        return [_cleaned(one, path) for one in value]
     if isinstance(value, dict):
-        return {text(key, path): as_given(one, path) for key, one in value.items()}
+        return {text(key, path): _cleaned(one, path) for key, one in value.items()}
     return value
 
 
