@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -99,3 +100,42 @@ def test_what_is_no_http_fills_no_log(tmp_path: Path, line: bytes) -> None:
         assert process.wait(10) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
+
+
+def asking(address: str, path: str) -> HTTPConnection:
+    connection = HTTPConnection(address, timeout=30)
+    connection.request("GET", path)
+    return connection
+
+
+def until_waiting(address: str, count: int) -> None:
+    def waiting() -> int:
+        connection = asking(address, "/v1/agent/metrics")
+        gauges = json.loads(connection.getresponse().read())["Gauges"]
+        connection.close()
+        return next(int(gauge["Value"]) for gauge in gauges if gauge["Name"] == "consul.rpc.queries_blocking")
+
+    deadline = time.monotonic() + 20
+    while waiting() != count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_whoever_hangs_up_does_not_wait_on(tmp_path: Path) -> None:
+    with started(tmp_path, "--http", "127.0.0.1:0") as process:
+        http = json.loads(said(process))["http"]
+        connection = asking(http, "/v1/catalog/services?index=1000000&wait=10m")
+        until_waiting(http, 1)
+        connection.close()
+        until_waiting(http, 0)
+
+
+def test_at_the_end_whoever_waits_is_answered(tmp_path: Path) -> None:
+    with started(tmp_path, "--http", "127.0.0.1:0") as process:
+        http = json.loads(said(process))["http"]
+        connection = asking(http, "/v1/catalog/services?index=1000000&wait=10m")
+        until_waiting(http, 1)
+        process.terminate()
+        assert connection.getresponse().status == 200
+        connection.close()
+        assert process.wait(10) == 0

@@ -121,6 +121,7 @@ async def _serving(registry: Registry, http: socket.socket, dns: Sockets | None)
                 yield
             finally:
                 expiry.stop()
+                registry.tables.let_go()
     finally:
         await runner.cleanup()
 

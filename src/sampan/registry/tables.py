@@ -147,6 +147,7 @@ class Tables:
         self._store = store
         self._topics: dict[Topic, int] = {}
         self._waiting: dict[Topic, set[asyncio.Future[None]]] = {}
+        self._over = False
         if store is not None:
             for table in self.tables.values():
                 for rows in store.parts(table.name):
@@ -196,8 +197,15 @@ class Tables:
     def _wake(self, topics: Iterable[Topic]) -> None:
         _tell([waiter for topic in topics for waiter in self._waiting.get(topic, ())])
 
+    def let_go(self) -> None:
+        """The end is near: nobody waits any more, from now on."""
+        self._over = True
+        self._wake(tuple(self._waiting))
+
     async def changed(self, topics: Collection[Topic], seconds: float) -> bool:
-        """Waits until one of the topics is touched or woken: True; False after `seconds`."""
+        """Waits until one of the topics is touched or woken: True; False after `seconds`, and when all were let go."""
+        if self._over:
+            return False
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         for topic in topics:
             self._waiting.setdefault(topic, set()).add(waiter)
