@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -100,9 +100,9 @@ class Echo:
 
 
 class Sampan:
-    """One `sampan up` over `documents`. `folder` is its state."""
+    """One `sampan up` over `documents`. `folder` is its state; `options` are more of its command line."""
 
-    def __init__(self, folder: Path, plugins: tuple[str, ...] = ()) -> None:
+    def __init__(self, folder: Path, plugins: tuple[str, ...] = (), options: tuple[str, ...] = ()) -> None:
         self.folder = folder / "state"
         self.documents = folder / "documents"
         self.documents.mkdir()
@@ -111,6 +111,7 @@ class Sampan:
         self.port = free_port()
         paths = [str(PLUGINS / name) for name in plugins]
         self._environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")])}
+        self.options = options
         self.process: subprocess.Popen[bytes] | None = None
         self.prefix: tuple[str, ...] = ()
         """What starts it."""
@@ -129,7 +130,7 @@ class Sampan:
     # ---- the process
 
     def start(self) -> None:
-        self.start_with("-f", str(self.documents))
+        self.start_with("-f", str(self.documents), *self.options)
 
     def start_with(self, *options: str) -> None:
         command = [*self.prefix, sys.executable, "-m", "sampan.cli", "up", *options, "--state", str(self.folder)]
@@ -151,7 +152,7 @@ class Sampan:
         return self.log_file.read_text() if self.log_file.exists() else ""
 
     def children(self) -> dict[str, int]:
-        """`control`, `replay`, and `envoy` (the newest) by process id."""
+        """`control`, `replay`, `registry`, and `envoy` (the newest) by process id."""
         assert self.process is not None
         found: dict[str, int] = {}
         for pid in _descendants(self.process.pid):
@@ -161,6 +162,8 @@ class Sampan:
                     found["control"] = pid
                 elif "sampan.xds.replay" in command:
                     found["replay"] = pid
+                elif "sampan.registry" in command:
+                    found["registry"] = pid
                 elif "--config-path" in command:
                     found["envoy"] = pid
         return found
@@ -264,6 +267,12 @@ def sampan(folder: Path) -> Iterator[Sampan]:
 
 
 @pytest.fixture
+def sampan_with_registry(folder: Path) -> Iterator[Sampan]:
+    """With an embedded registry, at ports that nobody else has."""
+    yield from _ended(Sampan(folder, options=("--registry", "127.0.0.1:0", "--registry-dns", "127.0.0.1:0")))
+
+
+@pytest.fixture
 def sampan_with_raw_route(folder: Path) -> Iterator[Sampan]:
     """With the policy `RawRoute`, which lets a document put what only Envoy refuses into a route."""
     yield from _ended(Sampan(folder, ("raw_route",)))
@@ -306,6 +315,14 @@ def route(name: str, backends: Mapping[str, int], *, host: str = "shop.example",
     refs = [
         {"group": "sampan.dev", "kind": "Backend", "name": name, "weight": weight} for name, weight in backends.items()
     ]
+    return _route(name, refs, host, path)
+
+
+def route_to_service(name: str, service: str, *, host: str = "shop.example", path: str = "/") -> str:
+    return _route(name, [{"name": service, "port": 80}], host, path)
+
+
+def _route(name: str, refs: Sequence[Mapping[str, object]], host: str, path: str) -> str:
     rule = {"matches": [{"path": {"type": "PathPrefix", "value": path}}], "backendRefs": refs}
     return document("gateway.networking.k8s.io/v1", "HTTPRoute", name) + _json(
         {"parentRefs": [{"name": "shop"}], "hostnames": [host], "rules": [rule]}

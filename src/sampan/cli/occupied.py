@@ -33,7 +33,7 @@ def _refuse_http(address: Address, needed: bool) -> None:
         raise UserError(f"the registry cannot listen on {address}: {error.strerror}", ", ".join(ways))
     there = _who(address)
     if there.speaks and not needed:
-        ways.insert(0, f"`--consul http://{_reached(address)}` goes by that one")
+        ways.insert(0, f"`--consul http://{place.reached(address)}` goes by that one")
     raise UserError(f"{address}, where the registry is to listen, is taken by {there.words}", ", ".join(ways))
 
 
@@ -74,7 +74,7 @@ def _who(address: Address) -> Found:
     import http.client
     import json
 
-    connection = http.client.HTTPConnection(_reached(address), timeout=ASK_SECONDS)
+    connection = http.client.HTTPConnection(str(place.reached(address)), timeout=ASK_SECONDS)
     try:
         connection.request("GET", "/v1/agent/self", headers={"connection": "close"})
         answer = connection.getresponse()
@@ -95,12 +95,6 @@ def _holder(address: Address) -> str:
     from sampan.proxy import ports
 
     return ", ".join(ports.holders(address.port)) or "another program"
-
-
-def _reached(address: Address) -> str:
-    """From here: every address is reached at the loopback one."""
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-    return str(Address(everywhere.get(address.host, address.host), address.port))
 
 
 def _with_port(address: Address) -> str:

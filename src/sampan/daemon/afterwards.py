@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from sampan.daemon.keeper import Keeper
 from sampan.daemon.ledger import Ledger
@@ -17,13 +17,15 @@ SECONDS = 0.1
 
 
 class Afterwards:
-    """Runs at most every `SECONDS`. `statuses`, `diagnostics`, `last_good` and `problems` (of writing to disk) are
-    asked for what is true then; `say` writes a line to the log; `caught_up` is called when all that is done."""
+    """Runs at most every `SECONDS`. `statuses`, `diagnostics`, `last_good`, `health` (what is wrong with each source)
+    and `problems` (of writing to disk) are asked for what is true then; `say` writes a line to the log; `caught_up` is
+    called when all that is done."""
 
     def __init__(self, ledger: Ledger, keeper: Keeper, now: Callable[[], str], say: Callable[[str], None]) -> None:
         self.statuses: Callable[[], Mapping[Ref, Status]] = dict
         self.diagnostics: Callable[[], Iterable[Diagnostic]] = tuple
         self.last_good: Callable[[], LastGood] = LastGood
+        self.health: Callable[[], Mapping[str, Sequence[Diagnostic]]] = dict
         self.problems: Callable[[], Iterable[str]] = lambda: (keeper.problem,)
         self.caught_up: Callable[[], None] = lambda: None
         self._ledger, self._keeper = ledger, keeper
@@ -33,6 +35,7 @@ class Afterwards:
         self._said: dict[Diagnostic, None] = {}
         self._ready: set[Ref] = set()
         self._problems: set[str] = set()
+        self._unwell: set[str] = set()
         self._wake = asyncio.Event()
 
     def note(self, change: Change | None = None) -> None:
@@ -82,6 +85,10 @@ class Afterwards:
                 self._say(f"{item.origin}: {item.severity}[{item.code.id}]: {item.code.title}: {item.reason}")
                 if item.hint:
                     self._say(f"  hint: {item.hint}")
+        unwell = {name for name, said in self.health().items() if said}
+        for name in sorted(self._unwell - unwell):
+            self._say(f"{name} can be read again")
+        self._unwell = unwell
         gone = len(self._said.keys() - found.keys())
         if gone:
             self._say(f"{gone} mended, {len(found)} left" if found else f"{gone} mended: no mistakes are left")

@@ -21,7 +21,7 @@ from sampan.model.names import Ref
 from sampan.sources.last_good import Key, LastGood, Saved
 
 APPLICATION_ID = 0x53414D50  # "SAMP": tells our file from any other SQLite file
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA = """
 CREATE TABLE generation (
   api_group TEXT, kind TEXT, namespace TEXT, name TEXT, number INTEGER NOT NULL, text TEXT NOT NULL, spec TEXT NOT NULL,
@@ -35,6 +35,7 @@ CREATE TABLE refused (
   proxy TEXT, key TEXT, type TEXT NOT NULL, name TEXT NOT NULL, complaint TEXT NOT NULL,
   stand_in BLOB, since TEXT NOT NULL,
   PRIMARY KEY (proxy, key)) WITHOUT ROWID;
+CREATE TABLE registered (source TEXT, key TEXT, body BLOB NOT NULL, PRIMARY KEY (source, key)) WITHOUT ROWID;
 """
 
 
@@ -139,6 +140,19 @@ class Database:
         with self._connection as connection:
             connection.execute("DELETE FROM refused WHERE proxy=?", (proxy,))
             connection.executemany("INSERT INTO refused VALUES (?,?,?,?,?,?,?)", rows)
+
+    def load_registered(self, source: str) -> dict[str, bytes]:
+        """What a registry said last, by service."""
+        return dict(self._connection.execute("SELECT key, body FROM registered WHERE source=?", (source,)))
+
+    def save_registered(self, source: str, changed: Mapping[str, bytes | None]) -> None:
+        """None deletes."""
+        with self._connection as connection:
+            for key, body in changed.items():
+                if body is None:
+                    connection.execute("DELETE FROM registered WHERE source=? AND key=?", (source, key))
+                else:
+                    connection.execute("REPLACE INTO registered VALUES (?,?,?)", (source, key, body))
 
 
 def _plain(item: Saved) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class _Batch:
     refused: dict[str, tuple[Refusal, ...]]
     generations: Mapping[Ref, Generation | None]
     transitions: Mapping[ConditionKey, Transition | None]
+    registered: Mapping[str, Mapping[str, bytes | None]]
 
 
 class Keeper:
@@ -39,6 +40,7 @@ class Keeper:
         self._database, self._ledger = database, ledger
         self._written = self._last_good = last_good
         self._refused: dict[str, tuple[Refusal, ...]] = {}
+        self._registered: dict[str, dict[str, bytes | None]] = {}
         self._wake = asyncio.Event()
         self._writing = threading.Lock()
 
@@ -51,22 +53,28 @@ class Keeper:
         self._refused[proxy] = tuple(item for item in refused if not item.passing)
         self._wake.set()
 
+    def note_registered(self, source: str, changed: Mapping[str, bytes | None]) -> None:
+        """What a registry said of its services, by key; None: gone."""
+        self._registered.setdefault(source, {}).update(changed)
+        self._wake.set()
+
     async def run(self) -> None:
-        """For ever; what is noted when this is cancelled is written before it ends."""
-        try:
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                batch = self._taken()
-                problem = await asyncio.to_thread(self._write, batch)
-                if problem:
-                    self._put_back(batch)
-                if problem != self.problem:
-                    self.problem = problem
-                    self.changed()
-                await asyncio.sleep(SECONDS_AFTER_FAILURE if problem else SECONDS_BETWEEN)
-        finally:
-            self._write(self._taken())
+        """For ever; what is noted until `close` is written then."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            batch = self._taken()
+            problem = await asyncio.to_thread(self._write, batch)
+            if problem:
+                self._put_back(batch)
+            if problem != self.problem:
+                self.problem = problem
+                self.changed()
+            await asyncio.sleep(SECONDS_AFTER_FAILURE if problem else SECONDS_BETWEEN)
+
+    def close(self) -> None:
+        """Writes what is left: when all who note something have ended."""
+        self._write(self._taken())
 
     def _taken(self) -> _Batch:
         ledger = self._ledger
@@ -76,15 +84,18 @@ class Keeper:
             refused=self._refused,
             generations={ref: ledger.generations.get(ref) for ref in ledger.dirty_generations},
             transitions={key: ledger.transitions.get(key) for key in ledger.dirty_transitions},
+            registered=self._registered,
         )
         ledger.dirty_generations.clear()
         ledger.dirty_transitions.clear()
-        self._written, self._refused = self._last_good, {}
+        self._written, self._refused, self._registered = self._last_good, {}, {}
         return batch
 
     def _put_back(self, batch: _Batch) -> None:
         self._written = batch.before
         self._refused = {**batch.refused, **self._refused}
+        for source, changed in batch.registered.items():
+            self._registered[source] = {**changed, **self._registered.get(source, {})}
         self._ledger.dirty_generations.update(batch.generations)
         self._ledger.dirty_transitions.update(batch.transitions)
         self._wake.set()
@@ -97,6 +108,8 @@ class Keeper:
                     self._database.save_last_good(batch.documents)
                 for proxy, items in batch.refused.items():
                     self._database.save_refused(proxy, items)
+                for source, changed in batch.registered.items():
+                    self._database.save_registered(source, changed)
                 if batch.generations or batch.transitions:
                     self._database.save_ledger(batch.generations, batch.transitions)
             except sqlite3.Error as error:

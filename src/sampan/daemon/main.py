@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sampan import policies
-from sampan.daemon import garbage
+from sampan.daemon import arguments, garbage
 from sampan.daemon.afterwards import Afterwards
 from sampan.daemon.database import Database
+from sampan.daemon.discovery import Services
 from sampan.daemon.fleet import Doors, Fleet, every_address
 from sampan.daemon.keeper import Keeper
 from sampan.daemon.pipeline import Pipeline
+from sampan.daemon.sources import Sources
 from sampan.daemon.stored import stored_of
 from sampan.daemon.view import Overview
 from sampan.daemon.world import World
@@ -35,7 +37,6 @@ from sampan.model.printable import one_line
 from sampan.proxy import paths
 from sampan.proxy.client import Supervisor, SupervisorError
 from sampan.sources.files.watch import Files
-from sampan.sources.source import Source
 
 if TYPE_CHECKING:
     from sampan.daemon.publisher import Publisher
@@ -49,9 +50,9 @@ TRUST_FILES = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """The exit status: 0 after SIGTERM, 1 if the supervisor is gone, 2 for wrong arguments."""
-    chosen = parser().parse_args(arguments)
+    chosen = arguments.parser().parse_args(given)
     garbage.wait()
     status = 0
     try:
@@ -70,19 +71,6 @@ def leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
             yield from leaves(error)
         else:
             yield error
-
-
-def parser() -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(prog="sampan.daemon", description="Sampan's control plane")
-    result.add_argument("--runtime", type=Path, required=True, help="the folder of sockets and state")
-    result.add_argument("--file", action="append", default=[], metavar="PATH", help="a document, or a folder of them")
-    result.add_argument("--envoy", type=Path, required=True, help="the Envoy binary, for trials")
-    result.add_argument("--registry", default="", metavar="HOST:PORT", help="the embedded registry, a sibling")
-    result.add_argument("--consul", default="", metavar="URL", help="a Consul that runs already")
-    result.add_argument("--consul-datacenter", action="append", default=[], metavar="DC", help="a further one of it")
-    result.add_argument("--consul-token-file", default="", metavar="PATH")
-    result.add_argument("--concurrency", type=int, default=0, help="worker threads of each Envoy; 0: one for each core")
-    return result
 
 
 def now() -> str:
@@ -114,25 +102,30 @@ async def _work(chosen: argparse.Namespace, supervisor: Supervisor) -> None:
         keeper = Keeper(database, ledger, last_good)
         afterwards = Afterwards(ledger, keeper, now, say)
         world = World(kinds, found.kinds, last_good)
-        arguments = ("--concurrency", str(chosen.concurrency)) if chosen.concurrency else ()
-        fleet = Fleet(runtime, runtime / "xds.sock", supervisor, arguments)
+        threads = ("--concurrency", str(chosen.concurrency)) if chosen.concurrency else ()
+        fleet = Fleet(runtime, runtime / "xds.sock", supervisor, threads)
         every = every_address()
         doors = Doors(every)
         pipeline = Pipeline(world, fleet, doors, afterwards, now, database.load_refused())
         overview = Overview(pipeline, ledger, (*found.diagnostics, *_state_notice(database)))
         afterwards.statuses, afterwards.diagnostics = overview.statuses, overview.diagnostics
         afterwards.last_good = lambda: world.merged.last_good
-        sources: list[Source] = [Files(chosen.file, kinds)]
-        if stored := stored_of(chosen, kinds, last_good, certain=not database.notice):
-            sources.append(stored)
+        afterwards.health = lambda: world.merged.health
+        choice = arguments.choice(chosen)
+        sources = Sources(pipeline, Files(chosen.file, kinds))
+        if choice:
+            services = Services(choice, database.load_registered(Services.name), keeper.note_registered, now)
+            pipeline.uses = services.use
+            stored = stored_of(choice, kinds, last_good, certain=not database.notice)
             stored.follow(overview, afterwards)
-        async with asyncio.TaskGroup() as group:
-            for source in sources:
-                group.create_task(source.run(pipeline.take))
-            await pipeline.begin(sources)
-            group.create_task(keeper.run())
-            group.create_task(afterwards.run())
-            await _serve(group, chosen, supervisor, overview, afterwards, keeper, every)
+            sources.add(services, expected=services.expected)
+            sources.add(stored, expected=stored.expected)
+        with choice.announced(), contextlib.closing(keeper):
+            async with asyncio.TaskGroup() as group:
+                await sources.begin(group)
+                group.create_task(keeper.run())
+                group.create_task(afterwards.run())
+                await _serve(group, chosen, supervisor, overview, afterwards, keeper, every, sources)
 
 
 async def _serve(
@@ -143,6 +136,7 @@ async def _serve(
     afterwards: Afterwards,
     keeper: Keeper,
     every: str,
+    sources: Sources,
 ) -> None:
     """The second half: what needs gRPC and protobuf."""
     from sampan.compile.settings import Settings
@@ -174,6 +168,7 @@ async def _serve(
         group.create_task(rows.run())
         group.create_task(supervisor.stay_ready(address.take))
         group.create_task(_answer(overview, runtime / "api.sock"))
+        await sources.complete(group)
         await pipeline.follow(publisher)
 
 

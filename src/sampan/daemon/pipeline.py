@@ -7,14 +7,16 @@ for the next. What is not urgent (counters, times, the log, the disk) follows a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sampan.daemon import garbage
 from sampan.daemon.afterwards import Afterwards
+from sampan.daemon.discovery import used
 from sampan.daemon.fleet import Doors, Fleet
 from sampan.daemon.world import Step, World
-from sampan.model.plan import Plan, View
+from sampan.model.plan import Plan, Upstream, View
 from sampan.sources.source import Records, Source
 
 if TYPE_CHECKING:
@@ -44,6 +46,10 @@ class Pipeline:
         self._afterwards = afterwards
         self._now = now
         self._known_refusals = known_refusals or {}
+        self.uses: Callable[[Collection[str]], None] = lambda _: None
+        """Told the names of the registered services that requests go to, when they change."""
+        self._used: frozenset[str] = frozenset()
+        self._upstreams: list[Mapping[str, Upstream]] = []
         self._records: list[Records] = []
         self._whole: set[str] = set()
         self._wake = asyncio.Event()
@@ -80,6 +86,17 @@ class Pipeline:
                 self.doors.adopt(view, plan)
         self.doors.look(self.plans, self.fleet.pids)
         await self.fleet.want(self.plans)
+
+    async def settle(self, sources: Sequence[Source], seconds: float) -> None:
+        """Waits a while for sources that the first publication would miss."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not self._whole.issuperset(source.name for source in sources):
+                    await self._wake.wait()
+                    self._wake.clear()
+        except TimeoutError:
+            pass
+        await self._round()
 
     async def follow(self, publisher: Publisher) -> None:
         """Publishes, and goes on with every change until cancelled."""
@@ -132,6 +149,18 @@ class Pipeline:
         if self.publisher is not None and step.change:
             self.publisher.changed_objects(step.change.objects.keys())
         self._afterwards.note(step.change)
+        if step.resolved:
+            self._tell_used()
+
+    def _tell_used(self) -> None:
+        upstreams = [plan.upstreams for plan in self.plans.values()]
+        if len(upstreams) == len(self._upstreams) and all(map(operator.is_, upstreams, self._upstreams)):
+            return
+        self._upstreams = upstreams
+        found = used((item for group in upstreams for item in group.values()), self.world.snapshot)
+        if found != self._used:
+            self._used = found
+            self.uses(found)
 
     def _taken(self) -> list[Records]:
         records, self._records = self._records, []

@@ -5,16 +5,15 @@ What speaks HTTP is imported in a thread, and only where there is a Consul: the 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sampan.daemon.discovery import Choice
 from sampan.documents.kinds.kind_set import KindSet
 from sampan.model.codes import STORE_AWAY
 from sampan.model.diagnostic import Diagnostic, record
@@ -25,7 +24,6 @@ from sampan.sources.last_good import LastGood
 from sampan.sources.source import CONSUL_KV, Emit, Records, SourceHealth
 
 if TYPE_CHECKING:
-    from sampan.consul.target import Target
     from sampan.daemon.afterwards import Afterwards
     from sampan.daemon.status_writer import StatusWriter
     from sampan.daemon.view import Overview
@@ -34,33 +32,19 @@ if TYPE_CHECKING:
 _CONNECTIONS = 16
 
 
-def stored_of(chosen: argparse.Namespace, kinds: KindSet, last_good: LastGood, *, certain: bool) -> Stored | None:
-    """None where no Consul and no registry was named. `certain`: `last_good` is what there was."""
-    if not chosen.consul and not chosen.registry:
-        return None
-    expected = not certain or any(source == CONSUL_KV for source, _ in last_good.saved)
-    return Stored(chosen, kinds, expected)
-
-
-def target_of(chosen: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> Target:
-    """The Consul, or the registry beside us. Raises TargetError."""
-    from sampan.consul.target import target
-    from sampan.registry.place import TOKEN_VARIABLE
-
-    if chosen.consul:
-        return target(environment, chosen.consul, token_file=chosen.consul_token_file)
-    token = environment.get(TOKEN_VARIABLE, "")
-    found = target(environment, chosen.registry)
-    return replace(found, token=token) if token else found
+def stored_of(choice: Choice, kinds: KindSet, last_good: LastGood, *, certain: bool) -> Stored:
+    """`certain`: `last_good` is what there was."""
+    return Stored(choice, kinds, not certain or any(source == CONSUL_KV for source, _ in last_good.saved))
 
 
 class Stored:
-    """A source. `follow` makes it write back what the overview has to say."""
+    """A source. `follow` makes it write back what the overview has to say. `expected`: there were documents the last
+    time."""
 
     name = CONSUL_KV
 
-    def __init__(self, chosen: argparse.Namespace, kinds: KindSet, expected: bool) -> None:
-        self._chosen, self._kinds, self._expected = chosen, kinds, expected
+    def __init__(self, choice: Choice, kinds: KindSet, expected: bool) -> None:
+        self._choice, self._kinds, self.expected = choice, kinds, expected
         self._overview: Overview | None = None
         self._afterwards: Afterwards | None = None
         self._writer: StatusWriter | None = None
@@ -72,7 +56,7 @@ class Stored:
         afterwards.problems = lambda: (*before(), self._problem())
 
     async def run(self, emit: Emit) -> None:
-        if not self._expected:
+        if not self.expected:
             # As `ConsulDocuments` would, but before it is imported.
             emit(Records(self.name, whole=True, unavailable=frozenset({DOCUMENTS.rstrip("/")})))
         for module in ("sampan.sources.consul.documents", "sampan.daemon.status_writer"):
@@ -82,7 +66,7 @@ class Stored:
         from sampan.sources.consul.documents import ConsulDocuments
 
         try:
-            client = Client(target_of(self._chosen), _CONNECTIONS)
+            client = Client(await self._choice.target(), _CONNECTIONS)
             client.target.tls()
         except TargetError as error:
             said = Diagnostic(STORE_AWAY, str(error), Origin(self.name, DOCUMENTS))
@@ -90,7 +74,7 @@ class Stored:
             emit(Records(self.name, whole=True, unavailable=frozenset({DOCUMENTS.rstrip("/")}), health=health))
             return
         async with client, asyncio.TaskGroup() as group:
-            documents = ConsulDocuments(client, self._kinds, self._expected)
+            documents = ConsulDocuments(client, self._kinds, self.expected)
             group.create_task(documents.run(emit))
             await documents.read.wait()
             await self._write(client, group)
@@ -103,7 +87,7 @@ class Stored:
         if self._afterwards is None:
             return
         host = socket.gethostname()
-        holder = json.dumps({"host": host, "pid": os.getpid(), "state": str(self._chosen.runtime)})
+        holder = json.dumps({"host": host, "pid": os.getpid(), "state": str(self._choice.runtime)})
         lock = Lock(client, LEADER, f"sampan on {host}", holder.encode())
         self._writer = StatusWriter(client, lock, self._said)
         self._writer.changed = self._afterwards.note

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from sampan.daemon.ledger import Ledger, placed_conditions
 from sampan.daemon.pipeline import Pipeline
+from sampan.daemon.registered import service_status
 from sampan.daemon.report import shut_doors, with_proxies
 from sampan.documents.kinds.instance import KIND as INSTANCE
+from sampan.documents.kinds.service import Service
 from sampan.documents.locate import located
 from sampan.documents.render import rendered
 from sampan.model.diagnostic import Diagnostic
@@ -61,8 +63,11 @@ class Overview:
         transitions = {}
         for place, condition in placed_conditions(status) if status is not None else ():
             transitions[place, condition.type] = self.ledger.since(item.ref, place, condition.type)
-        kinds, generation = self.pipeline.world.kinds, self.ledger.generation(item)
-        return rendered(item, kinds, status, generation=generation, transitions=transitions)
+        world, generation = self.pipeline.world, self.ledger.generation(item)
+        result = rendered(item, world.kinds, status, generation=generation, transitions=transitions)
+        if isinstance(item.spec, Service):
+            result["status"] = service_status(item, world.snapshot)
+        return result
 
     def statuses(self) -> Mapping[Ref, Status]:
         resolution = self.pipeline.world.resolution

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sampan.daemon.faults import caught
 from sampan.documents.kinds.kind_set import KindSet
+from sampan.model import codes
 from sampan.model.diagnostic import Diagnostic
 from sampan.model.policy import PolicyKind
 from sampan.model.snapshot import Change, Snapshot
@@ -53,6 +54,14 @@ class World:
         """Of reading and of resolving, not yet narrowed to the lines of their fields."""
         faults = () if self._fault is None else (self._fault,)
         return (*self.merged.diagnostics, *self.resolution.diagnostics, *faults)
+
+    @property
+    def lacks(self) -> bool:
+        """Whether documents speak of what a source that has said nothing yet may know: Services that nobody has, or
+        whatever is registered."""
+        return bool(self._expansion) or any(
+            item.code is codes.MISSING_REFERENCE for item in self.resolution.diagnostics
+        )
 
     def advance(self, records: Iterable[Records], now: str) -> Step:
         """Takes in what the sources said. `now` is RFC 3339."""

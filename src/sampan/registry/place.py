@@ -56,9 +56,16 @@ def check_open(address: Address, token: str) -> None:
         raise PlaceError(f"at {address} everybody who reaches this machine could register and read without a token")
 
 
+def reached(address: Address) -> Address:
+    """From this machine: every address is reached at the loopback one."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+    return Address(everywhere.get(address.host, address.host), address.port)
+
+
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """`http` and `dns` are HOST:PORT; `dns` is "" where there is none."""
+    """`http` and `dns` are HOST:PORT; `dns` is "" where there is none. For a Consul that runs elsewhere `http` is the
+    address that was given, with its scheme."""
 
     http: str
     dns: str

@@ -18,6 +18,8 @@ from sampan.proxy import arguments, paths
 
 Run = Callable[..., Result]
 
+WITHOUT_FILES = "no files are named: documents come from the registry's KV, where `sampan apply -f PATH` puts them\n"
+
 
 @pytest.fixture
 def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -62,7 +64,7 @@ def test_up_becomes_the_supervisor(sampan: Run, folder: Path, document: Path, en
 def test_up_starts_a_registry_beside_it(sampan: Run, folder: Path, envoy: str, executed: list[str]) -> None:
     (folder / "registry.json").write_text("of one that was killed")
     result = sampan("up", "--envoy", envoy, SAMPAN_REGISTRY="127.0.0.1:0", SAMPAN_REGISTRY_DNS="off")
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.output) == (0, WITHOUT_FILES)
     options = arguments.parse(executed[executed.index("sampan.proxy.supervisor") + 1 :])
     ((name, command),) = options.companion
     assert name == "registry"
@@ -81,7 +83,7 @@ def test_up_goes_by_a_consul_and_starts_none(sampan: Run, folder: Path, envoy: s
         *("up", "--envoy", envoy, "--consul", "http://127.0.0.1:1", "--consul-token-file", str(token)),
         *("--consul-datacenter", "paris", "--consul-datacenter", "lyon"),
     )
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.output) == (0, WITHOUT_FILES)
     options = arguments.parse(executed[executed.index("sampan.proxy.supervisor") + 1 :])
     assert options.companion == []
     assert options.command[options.command.index("--consul") + 1] == "http://127.0.0.1:1"

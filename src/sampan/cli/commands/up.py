@@ -14,6 +14,7 @@ from sampan.cli import state as states
 from sampan.cli.discovery import Consul, Datacenters, Discovery, Registry, RegistryDns, TokenFile, discovery
 from sampan.cli.launch import Launch
 from sampan.cli.options import LogLevel
+from sampan.cli.output import tell
 from sampan.cli.problem import USAGE, UserError
 from sampan.cli.state import State
 
@@ -57,6 +58,8 @@ def command(
     states.prepare(folder)
     refuse_second(folder)
     make_room(folder, found)
+    if not paths:
+        tell("no files are named: documents come from the registry's KV, where `sampan apply -f PATH` puts them")
     arguments = Launch(folder, paths, binary, found, drain_seconds, concurrency, log_level).command_line()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,0 +1,52 @@
+"""Where documents and services come from, in the order in which they begin: what proxies wait for comes first."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sampan.daemon.pipeline import Pipeline
+from sampan.sources.source import Source
+
+# For a registry that starts together with us, or a Consul that answers at all.
+PATIENCE_SECONDS = 2.0
+
+
+class Sources:
+    """`files` always; `add` those of a registry, if one was chosen."""
+
+    def __init__(self, pipeline: Pipeline, files: Source) -> None:
+        self._pipeline, self._files = pipeline, files
+        self._remote: list[Source] = []
+        self._expected = False
+        self._started = False
+
+    def add(self, source: Source, *, expected: bool) -> None:
+        """`expected`: it had something the last time."""
+        self._remote.append(source)
+        self._expected |= expected
+
+    async def begin(self, group: asyncio.TaskGroup) -> None:
+        """Until it is known which proxies are wanted, and they start. Where proxies run already, or a registry had
+        something the last time, everything is waited for: nothing that serves is to go for a moment."""
+        pipeline = self._pipeline
+        group.create_task(self._files.run(pipeline.take))
+        await pipeline.fleet.look()
+        waited = [self._files]
+        if self._expected or pipeline.fleet.running:
+            self._start(group)
+            waited += self._remote
+        await pipeline.begin(waited)
+        if pipeline.world.lacks:
+            self._start(group)
+
+    async def complete(self, group: asyncio.TaskGroup) -> None:
+        """Before the first publication: it waits for a registry only if documents speak of what may be there."""
+        if self._started:
+            await self._pipeline.settle(self._remote, PATIENCE_SECONDS)
+        self._start(group)
+
+    def _start(self, group: asyncio.TaskGroup) -> None:
+        if not self._started:
+            self._started = True
+            for source in self._remote:
+                group.create_task(source.run(self._pipeline.take))
