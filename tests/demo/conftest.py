@@ -10,7 +10,9 @@ import asyncio
 import importlib.metadata
 import json
 import socket
-from collections.abc import AsyncIterator, Callable
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,19 @@ def ports() -> Ports:
         for probe in probes:
             probe.bind(("127.0.0.1", 0))
         return Ports(*(probe.getsockname()[1] for probe in probes))
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    """The embedded registry, alone: host:port."""
+    command = [sys.executable, "-m", "sampan.registry", "--state", str(tmp_path / "registry")]
+    command += ["--http", "127.0.0.1:0", "--dns", "off"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            yield json.loads(process.stdout.readline())["http"]
+        finally:
+            process.terminate()
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def through_envoy(
     async def run() -> None:
         async with (
             asyncio.timeout(60),
-            Shop(folder, ports) as shop,
+            Shop(ports) as shop,
             plain_envoy(folder, ports, shop.instances) as admin,
         ):
             await work(shop, admin)
@@ -63,7 +63,7 @@ def test_traffic_reaches_every_route_without_errors_and_envoy_counts_it(
 
 def test_a_service_that_is_gone_is_seen_by_its_probes_only(plain_envoy: Gateway, tmp_path: Path, ports: Ports) -> None:
     async def run() -> None:
-        async with asyncio.timeout(60), Shop(tmp_path, ports) as shop:
+        async with asyncio.timeout(60), Shop(ports) as shop:
             kept = tuple(instance for instance in shop.instances if instance.service != "parrot")
             async with plain_envoy(tmp_path, ports, kept):
                 results = await check(shop.ports)

@@ -6,8 +6,9 @@ Nothing here configures it: the shop's documents do.
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ from sampan.cli.api import Api
 from sampan.cli.commands import proxies
 from sampan.cli.problem import UserError
 from sampan.proxy import admin, paths, processes
+from sampan.registry import place
 
 PROXY = "default/shop"
 READY_SECONDS = 20.0
@@ -67,17 +69,40 @@ class Gateway:
             self._process.kill()  # takes Envoy and the control plane with it
             await self._process.wait()
 
-    async def until_ready(self) -> None:
-        """Until Envoy has everything. Raises UserError if it ends, or does not get there in time."""
+    async def registry(self) -> place.Announcement:
+        """Where it is, once it serves. Raises UserError as `until_ready` does."""
+        await self._until("the registry", self._registry_serves)
+        found = place.read(self.folder)
+        assert found is not None, "it was there, and goes with the gateway"
+        return found
+
+    async def until_ready(self, addresses: Iterable[str]) -> None:
+        """Until Envoy has everything, and all of these instances (host:port). Raises UserError if it ends, or does not
+        get there in time."""
+        await self._until("the gateway", self._in_sync)
+        wanted = frozenset(addresses)
+
+        async def served() -> bool:
+            return wanted <= endpoints(await self.statistics("/clusters?format=json"))
+
+        await self._until("the gateway", served)
+
+    async def _until(self, what: str, ready: Callable[[], Awaitable[bool]]) -> None:
         try:
             async with asyncio.timeout(READY_SECONDS):
-                while not await asyncio.to_thread(self._ready):
+                while not await ready():
                     self.check_running()
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError as error:
             raise UserError(
-                f"the gateway was not ready within {READY_SECONDS:g} s{self._last_words()}", "is the machine very busy?"
+                f"{what} was not ready within {READY_SECONDS:g} s{self._last_words()}", "is the machine very busy?"
             ) from error
+
+    async def _registry_serves(self) -> bool:
+        return place.read(self.folder) is not None
+
+    async def _in_sync(self) -> bool:
+        return await asyncio.to_thread(self._ready)
 
     def _ready(self) -> bool:
         api = Api(self.folder, timeout=2.0)
@@ -101,3 +126,10 @@ class Gateway:
             return await admin.ask(paths.admin_link(self.folder, PROXY), path)
         except admin.AdminError:
             return b""
+
+
+def endpoints(clusters: bytes) -> frozenset[str]:
+    """host:port of all that Envoy would send requests to, out of `/clusters?format=json` of its admin interface."""
+    found = json.loads(clusters or b"{}").get("cluster_statuses", ())
+    places = (host["address"].get("socket_address", {}) for one in found for host in one.get("host_statuses", ()))
+    return frozenset(f"{place.get('address')}:{place.get('port_value')}" for place in places)

@@ -24,9 +24,10 @@ from sampan.cli.launch import Launch
 from sampan.cli.options import Format
 from sampan.cli.problem import FAILED, UserError
 from sampan.demo import check as checks
-from sampan.demo import live, shown
-from sampan.demo.shop import DemoError, Event, Ports, Shop
+from sampan.demo import killed, live, shown
+from sampan.demo.shop import DemoError, Event, Ports, Shop, prepare
 from sampan.demo.traffic import Traffic
+from sampan.registry.place import Announcement
 
 CHECK_SECONDS = 28.0  # so that `--check` is done within 30
 REFRESH_SECONDS = 1.0
@@ -46,6 +47,16 @@ class Wishes:
     discovery: Discovery
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What runs, and where its documents are."""
+
+    shop: Shop
+    gateway: Gateway
+    documents: Path
+    registry: Announcement
+
+
 class Demo:
     """One run of the demo: `show` until it is cancelled, or `check` once."""
 
@@ -58,9 +69,11 @@ class Demo:
     async def check(self) -> int:
         """Every promise of the shop's documents, once. 0 if all were kept."""
         try:
-            async with asyncio.timeout(CHECK_SECONDS), self._stage():
+            async with asyncio.timeout(CHECK_SECONDS), self._stage() as stage:
                 with output.busy("asking for everything"):
                     results = await checks.check(self._ports)
+                with output.busy("killing an instance"):
+                    results += (await killed.check(stage.shop, stage.registry.http),)
         except TimeoutError as error:
             raise UserError(f"the demo was not done within {CHECK_SECONDS:g} s", "is the machine very busy?") from error
         self._report(results)
@@ -79,11 +92,11 @@ class Demo:
 
     async def show(self) -> int:
         """Until cancelled. Raises UserError if the gateway ends by itself."""
-        async with self._stage() as (shop, gateway):
-            self._welcome(shop)
+        async with self._stage() as stage:
+            self._welcome(stage)
             async with asyncio.TaskGroup() as group:
                 busy = group.create_task(Traffic(self._ports, self._wishes.rate).run())
-                problem = await self._display(gateway)
+                problem = await self._display(stage.gateway)
                 busy.cancel()
             raise problem
 
@@ -96,17 +109,21 @@ class Demo:
         raise AssertionError("the display ends by exceptions only")
 
     @asynccontextmanager
-    async def _stage(self) -> AsyncIterator[tuple[Shop, Gateway]]:
-        """The shop open and the gateway ready. Raises UserError."""
-        folder = self._wishes.folder / "demo"
+    async def _stage(self) -> AsyncIterator[Stage]:
+        """The gateway ready, and the shop open. Raises UserError."""
+        wishes = self._wishes
+        folder = wishes.folder / "demo"
         try:
-            async with Shop(folder, self._ports, self._heard) as shop:
-                wishes = self._wishes
-                launch = Launch(wishes.folder, [shop.documents], wishes.envoy, wishes.discovery, DRAIN_SECONDS)
-                async with Gateway(wishes.folder, launch.command_line()) as gateway:
+            documents = prepare(folder, self._ports)
+            launch = Launch(wishes.folder, [documents], wishes.envoy, wishes.discovery, DRAIN_SECONDS)
+            async with Gateway(wishes.folder, launch.command_line()) as gateway:
+                with output.busy("the registry starts"):
+                    registry = await gateway.registry()
+                # Inside, so that the services still find the registry when they leave.
+                async with Shop(self._ports, registry.http, self._heard) as shop:
                     with output.busy("the gateway starts"):
-                        await gateway.until_ready()
-                    yield shop, gateway
+                        await gateway.until_ready(instance.address for instance in shop.instances)
+                    yield Stage(shop, gateway, documents, registry)
         except DemoError as error:
             reason, separator, hint = str(error).partition("; ")
             raise UserError(reason, hint if separator else "") from error
@@ -118,17 +135,20 @@ class Demo:
         if not self._console.is_terminal:
             output.tell(event.words)
 
-    def _welcome(self, shop: Shop) -> None:
-        web = self._wishes.port
+    def _welcome(self, stage: Stage) -> None:
+        web, registry = self._wishes.port, stage.registry
         if self._console.is_terminal:
-            self._console.print(shown.instances_table(shop.instances))
+            self._console.print(shown.instances_table(stage.shop.instances))
         else:
-            output.say(shown.instances_lines(shop.instances))
-        self._console.print(
-            f"\nThe shop: http://127.0.0.1:{web}/   (gRPC: stock.localhost:{web}, TCP: {self._ports.parrot})"
-        )
-        self._console.print(f"Its documents, to edit: {shop.documents}")
-        self._console.print(f"In another terminal: export SAMPAN_STATE={self._wishes.folder}; sampan get all\n")
+            output.say(shown.instances_lines(stage.shop.instances))
+        say = self._console.print
+        say(f"\nThe shop: http://127.0.0.1:{web}/   (gRPC: stock.localhost:{web}, TCP: {self._ports.parrot})")
+        say(f"Its registry: curl http://{registry.http}/v1/catalog/services")
+        if registry.dns:
+            host, _, port = registry.dns.rpartition(":")
+            say(f"The same by DNS: dig @{host} -p {port} reviews.service.consul SRV")
+        say(f"Its documents, to edit: {stage.documents}")
+        say(f"In another terminal: export SAMPAN_STATE={self._wishes.folder}; sampan get all\n")
         sys.stdout.flush()
 
     async def _live(self, gateway: Gateway) -> None:

@@ -55,12 +55,12 @@ async def check(ports: Ports, host: str = "127.0.0.1", patience: float = PATIENC
         asyncio.TaskGroup() as group,
     ):
         through = Through(host, ports, client, stock)
-        tasks = [group.create_task(_result(name, asked, probe(through), patience)) for name, asked, probe in PROBES]
+        tasks = [group.create_task(result(name, asked, probe(through), patience)) for name, asked, probe in PROBES]
         # Awaited inside, while the clients are open.
         return tuple(await asyncio.gather(*tasks))
 
 
-async def _result(name: str, asked: str, answer: Awaitable[str], patience: float) -> Result:
+async def result(name: str, asked: str, answer: Awaitable[str], patience: float) -> Result:
     try:
         async with asyncio.timeout(patience):
             return Result(name, asked, await answer, True)
@@ -72,13 +72,13 @@ async def _result(name: str, asked: str, answer: Awaitable[str], patience: float
         return Result(name, asked, f"an answer of another shape: {error!r}", False)
 
 
-def _expect(holds: bool, seen: str) -> None:
+def expect(holds: bool, seen: str) -> None:
     if not holds:
         raise NotSeenError(seen)
 
 
 def _is_200(answer: Answer) -> None:
-    _expect(answer.status == 200, f"status {answer.status}: {answer.body[:80].decode('utf-8', 'replace')}")
+    expect(answer.status == 200, f"status {answer.status}: {answer.body[:80].decode('utf-8', 'replace')}")
 
 
 async def _front_page(through: Through) -> str:
@@ -86,7 +86,7 @@ async def _front_page(through: Through) -> str:
     _is_200(answer)
     text = answer.body.decode()
     shown = sum(f'data-product="{product}"' in text for product in PRODUCTS)
-    _expect(shown == len(PRODUCTS), f"a page with {shown} of {len(PRODUCTS)} products")
+    expect(shown == len(PRODUCTS), f"a page with {shown} of {len(PRODUCTS)} products")
     return f"a page with {shown} products from {answer.instance}"
 
 
@@ -101,7 +101,7 @@ async def _added_header(through: Through) -> str:
     answer = await through.client.get("/api/stock")
     _is_200(answer)
     found = answer.headers.get("x-gateway", "")
-    _expect(found == "sampan", f"x-gateway: {found or 'absent'}")
+    expect(found == "sampan", f"x-gateway: {found or 'absent'}")
     return f"x-gateway: {found}; stock over gRPC from {answer.json()['from']['instance']}"
 
 
@@ -110,11 +110,11 @@ async def _catalogue(through: Through) -> str:
     for _ in range(40):
         answer = await through.client.get("/api/catalogue")
         _is_200(answer)
-        _expect(len(answer.json()["products"]) == len(PRODUCTS), "a catalogue without its products")
+        expect(len(answer.json()["products"]) == len(PRODUCTS), "a catalogue without its products")
         seen[answer.instance] += 1
         if len(seen) == 2:
             break
-    _expect(len(seen) == 2, f"only {_shares(seen)}")
+    expect(len(seen) == 2, f"only {_shares(seen)}")
     return f"both instances: {', '.join(sorted(seen))}"
 
 
@@ -122,13 +122,13 @@ async def _rewrite(through: Through) -> str:
     answer = await through.client.get("/api/catalogue/kettle")
     _is_200(answer)
     name = answer.json()["product"]["name"]
-    _expect(name == "Deck kettle", f"product {name}")
+    expect(name == "Deck kettle", f"product {name}")
     return f"{name}, known inside as /products/kettle"
 
 
 async def _segments(through: Through) -> str:
     answer = await through.client.get("/api/catalogues")
-    _expect(answer.status == 404 and not answer.instance, f"status {answer.status} from {answer.instance or 'gateway'}")
+    expect(answer.status == 404 and not answer.instance, f"status {answer.status} from {answer.instance or 'gateway'}")
     return "status 404: a prefix ends at a slash"
 
 
@@ -144,7 +144,7 @@ async def _split(through: Through) -> str:
 
     await asyncio.gather(*(one(number) for number in range(SPLIT_REQUESTS)))
     enough = all(seen[version] >= MIN_SHARE * SPLIT_REQUESTS for version in ("v1", "v2"))
-    _expect(enough and len(seen) == 2, f"of {SPLIT_REQUESTS} answers {_shares(seen)}")
+    expect(enough and len(seen) == 2, f"of {SPLIT_REQUESTS} answers {_shares(seen)}")
     return f"of {SPLIT_REQUESTS} answers {_shares(seen)}"
 
 
@@ -154,7 +154,7 @@ async def _beta(through: Through) -> str:
         answer = await through.client.get("/api/reviews/kettle", {"x-beta": "yes"})
         _is_200(answer)
         seen[answer.version] += 1
-    _expect(set(seen) == {"v2"} and "stars" in answer.json(), f"of 20 answers {_shares(seen)}")
+    expect(set(seen) == {"v2"} and "stars" in answer.json(), f"of 20 answers {_shares(seen)}")
     return f"20 of 20 from v2, with {answer.json()['stars']} stars"
 
 
@@ -162,19 +162,19 @@ async def _redirect(through: Through) -> str:
     answer = await through.client.get("/old-shop")
     target = answer.headers.get("location", "")
     expected = f"http://{through.host}:{through.ports.web}/"
-    _expect(answer.status == 302 and target in ("/", expected), f"status {answer.status} to {target or 'nowhere'}")
+    expect(answer.status == 302 and target in ("/", expected), f"status {answer.status} to {target or 'nowhere'}")
     return f"status 302 to {target}"
 
 
 async def _unknown(through: Through) -> str:
     answer = await through.client.get("/no/such/page")
-    _expect(answer.status == 404 and not answer.instance, f"status {answer.status} from {answer.instance or 'gateway'}")
+    expect(answer.status == 404 and not answer.instance, f"status {answer.status} from {answer.instance or 'gateway'}")
     return "status 404, from the gateway itself"
 
 
 async def _other_host(through: Through) -> str:
     answer = await through.client.get("/api/catalogue", {"host": AUTHORITY})
-    _expect(answer.status == 404 and not answer.instance, f"status {answer.status} from {answer.instance or 'gateway'}")
+    expect(answer.status == 404 and not answer.instance, f"status {answer.status} from {answer.instance or 'gateway'}")
     return "status 404: that host belongs to the gRPC listener"
 
 
@@ -191,7 +191,7 @@ async def _given_up(through: Through, path: str, least: float, most: float) -> s
     began = clock()
     answer = await through.client.get(path)
     took = clock() - began
-    _expect(answer.status == 504 and least <= took <= most, f"status {answer.status} after {took:.1f} s")
+    expect(answer.status == 504 and least <= took <= most, f"status {answer.status} after {took:.1f} s")
     return f"status 504 after {took:.1f} s"
 
 
@@ -200,20 +200,20 @@ async def _retry(through: Through) -> str:
     answer = await through.client.get(f"/api/reviews/kettle?flaky={key}")
     _is_200(answer)
     attempts = answer.json()["attempts"]
-    _expect(attempts >= 2, f"status 200 at attempt {attempts}")
+    expect(attempts >= 2, f"status 200 at attempt {attempts}")
     return f"status 200 at attempt {attempts}, from {answer.instance}"
 
 
 async def _unary(through: Through) -> str:
     level = await through.stock.get_level("kettle")
-    _expect(level.product == "kettle", f"product {level.product}")
+    expect(level.product == "kettle", f"product {level.product}")
     return f"{level.units} kettles, says {origin(level)['instance']}"
 
 
 async def _stream(through: Through) -> str:
     count = 0
     async for levels in through.stock.watch(0.05, PATIENCE):
-        _expect(len(levels.levels) == len(PRODUCTS), f"{len(levels.levels)} products in a message")
+        expect(len(levels.levels) == len(PRODUCTS), f"{len(levels.levels)} products in a message")
         count += 1
         if count == 3:
             return f"{count} messages from {origin(levels)['instance']}"
@@ -232,7 +232,7 @@ async def _refused(call: Awaitable[object], expected: grpc.StatusCode) -> str:
     try:
         await call
     except grpc.aio.AioRpcError as error:
-        _expect(error.code() is expected, words(error))
+        expect(error.code() is expected, words(error))
         return f"{expected.name}"
     raise NotSeenError("an answer, instead of an error")
 
@@ -242,15 +242,15 @@ async def _parrot(through: Through) -> str:
         greeting = (await reader.readline()).decode().strip()
         writer.write(b"pieces of eight\n")
         echo = (await reader.readline()).decode().strip()
-    _expect(greeting.startswith("hello from parrot"), greeting or "nothing: the connection was closed")
-    _expect(echo.endswith(": pieces of eight"), echo or "no echo")
+    expect(greeting.startswith("hello from parrot"), greeting or "nothing: the connection was closed")
+    expect(echo.endswith(": pieces of eight"), echo or "no echo")
     return f"“{greeting}”, and the line back"
 
 
 async def _live(through: Through) -> str:
     async with websocket(through.host, through.ports.web, "/api/live") as socket:
         ticks = [await socket.receive() for _ in range(2)]
-    _expect(all(ticks), "the connection was closed")
+    expect(all(ticks), "the connection was closed")
     return "two ticks on one connection"
 
 

@@ -54,10 +54,14 @@ class Client:
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
         return await self.request("GET", path, headers)
 
-    async def request(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> Answer:
-        """Sends a request without a body. `path` is percent-encoded where needed."""
+    async def request(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Answer:
+        """`path` is percent-encoded where needed."""
         fields = {"host": self._authority, "user-agent": "sampan-demo", "accept": "*/*", **(headers or {})}
-        message = wire.head(f"{method} {quote(path, safe='/?&=%:,+~')} HTTP/1.1", fields)
+        if body:
+            fields["content-length"] = str(len(body))
+        message = wire.head(f"{method} {quote(path, safe='/?&=%:,+~')} HTTP/1.1", fields) + body
         async with asyncio.timeout(self._timeout):
             while self._idle:
                 reader, writer = self._idle.pop()

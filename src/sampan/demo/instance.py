@@ -66,14 +66,16 @@ class Running:
         await _stop(self._process, self._output)
 
 
-async def start(role: Role, gateway: str) -> Running:
-    """Starts an instance and waits until it listens. Raises DemoError, with what it said, if it does not."""
+async def start(role: Role, gateway: str, registry: str = "") -> Running:
+    """Starts an instance, which registers if there is a registry, and waits until it listens. Raises DemoError, with
+    what it said, if it does not."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",  # a file json.py in the user's folder is not the json that we mean
         "-m",
         f"sampan.demo.services.{role.service}",
-        *("--instance", role.name, "--version", role.version, "--gateway", gateway, "--supervised"),
+        *("--instance", role.name, "--version", role.version, "--gateway", gateway),
+        *("--registry", registry, "--supervised"),
         stdin=asyncio.subprocess.PIPE,  # its end tells the child that we are gone
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -1,7 +1,9 @@
-"""The shop as a whole: starts its services, writes its documents, keeps it all running, ends it all.
+"""The shop as a whole: writes its documents, starts its services, keeps them running, ends them all.
 
-async with Shop(folder, Ports(web=8080, parrot=9000)) as shop:
-    …  # give shop.documents to a gateway as its `-f`
+documents = prepare(folder, Ports(web=8080, parrot=9000))
+…  # give them to a gateway as its `-f`
+async with Shop(ports, registry="127.0.0.1:8500") as shop:
+    …
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ from pathlib import Path
 from types import TracebackType
 
 from sampan.demo.instance import DemoError, Instance, Role, start
-from sampan.demo.written import write_documents, write_instances
+from sampan.demo.written import write_documents
 
-__all__ = ["ROLES", "DemoError", "Event", "Instance", "Ports", "Role", "Shop"]
+__all__ = ["ROLES", "DemoError", "Event", "Instance", "Ports", "Role", "Shop", "prepare"]
 
 ROLES = (
     Role("shop", "v1", "shop-1"),
@@ -50,23 +52,23 @@ class Event:
 
 
 class Shop:
-    """The services as processes of their own. `folder` is made if need be; its documents are in `documents`.
+    """The services as processes of their own, which register in `registry` (host:port; "" for nowhere).
 
-    Entering checks that the gateway's ports are free, starts all services at once and raises DemoError, with nothing
-    left running, if one does not come up. An instance that dies is taken out of `instances.yaml` at once and started
-    again, at another port, after a second (then two, four … thirty while it keeps dying): each time the gateway has
-    something to find out. `on_event` hears of it. Leaving ends and reaps every process.
+    Entering starts all of them at once and raises DemoError, with nothing left running, if one does not come up. An
+    instance that dies is started again, at another port, after a second (then two, four … thirty while it keeps
+    dying): each time the registry and the gateway have something to find out. `on_event` hears of it. Leaving ends and
+    reaps every process, each of which deregisters first.
     """
 
     def __init__(
         self,
-        folder: Path,
         ports: Ports = Ports(),
+        registry: str = "",
         on_event: Callable[[Event], None] = lambda _: None,
         roles: tuple[Role, ...] = ROLES,
     ) -> None:
-        self.documents = folder / "documents"
         self.ports = ports
+        self._registry = registry
         self._on_event = on_event
         self._roles = roles
         self._instances: dict[str, Instance] = {}
@@ -79,13 +81,6 @@ class Shop:
         return tuple(self._instances[role.name] for role in self._roles if role.name in self._instances)
 
     async def __aenter__(self) -> Shop:
-        check_ports(self.ports)
-        try:
-            write_documents(
-                self.documents, {"web": self.ports.web, "grpc": self.ports.web, "parrot": self.ports.parrot}
-            )
-        except OSError as error:
-            raise DemoError(f"cannot write to {self.documents}: {error.strerror}; choose another folder") from error
         await self._group.__aenter__()
         loop = asyncio.get_running_loop()
         ready = [loop.create_future() for _ in self._roles]
@@ -94,7 +89,6 @@ class Shop:
         ]
         try:
             failures = await asyncio.gather(*ready, return_exceptions=True)
-            self._write()
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -121,7 +115,7 @@ class Shop:
         delay = FIRST_DELAY
         while True:
             try:
-                running = await start(role, f"127.0.0.1:{self.ports.web}")
+                running = await start(role, f"127.0.0.1:{self.ports.web}", self._registry)
             except DemoError as error:
                 if not ready.done():
                     ready.set_exception(error)
@@ -134,7 +128,6 @@ class Shop:
             try:
                 self._instances[role.name] = running.instance
                 if ready.done():
-                    self._write()
                     self._on_event(Event(role.name, True, f"{role.name} is back, at {running.instance.address}"))
                 else:
                     ready.set_result(None)
@@ -142,21 +135,29 @@ class Shop:
             finally:
                 self._instances.pop(role.name, None)
                 await running.stop()
-            self._write()
             if asyncio.get_running_loop().time() - began > STEADY:
                 delay = FIRST_DELAY
             self._on_event(Event(role.name, False, _died(role, status, running.output, delay)))
             await asyncio.sleep(delay)
             delay = min(2 * delay, LAST_DELAY)
 
-    def _write(self) -> None:
-        write_instances(self.documents, self.instances)
-
 
 def _died(role: Role, status: int, output: str, delay: float) -> str:
     how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
     said = output.rpartition("\n")[2]
     return f"{role.name} {how}{f' ({said})' if said else ''}; a new one comes in {delay:g} s"
+
+
+def prepare(folder: Path, ports: Ports) -> Path:
+    """Checks that the gateway can listen, and writes the documents into a folder in `folder`, which is made if need be.
+    Raises DemoError."""
+    check_ports(ports)
+    documents = folder / "documents"
+    try:
+        write_documents(documents, {"web": ports.web, "grpc": ports.web, "parrot": ports.parrot})
+    except OSError as error:
+        raise DemoError(f"cannot write to {documents}: {error.strerror}; choose another folder") from error
+    return documents
 
 
 def check_ports(ports: Ports) -> None:

@@ -1,22 +1,14 @@
-"""The documents of the shop in the folder it runs in: the package's own as they are, and `instances.yaml`."""
+"""The documents of the shop in the folder it runs in: the package's own, with the ports that were asked for."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
-
-from sampan.demo.instance import Instance
-
-INSTANCES = "instances.yaml"
-HEAD = """\
-# Which instances run, and where: written by the demo, again each time one starts or ends.
-# A Service takes in those whose labels its selector asks for.
-"""
 
 
 def names() -> tuple[str, ...]:
@@ -37,12 +29,6 @@ def write_documents(folder: Path, ports: Mapping[str, int]) -> None:
         _replace(folder / name, with_ports(content, ports) if name == "gateway.yaml" else content)
 
 
-def write_instances(folder: Path, instances: Iterable[Instance]) -> None:
-    """One Backend for each instance."""
-    documents = [_backend(instance) for instance in sorted(instances, key=lambda instance: instance.name)]
-    _replace(folder / INSTANCES, HEAD + yaml.safe_dump_all(documents, sort_keys=False, explicit_start=True))
-
-
 def with_ports(gateway: str, ports: Mapping[str, int]) -> str:
     """The text of a Gateway with other listener ports: only the numbers change, comments and layout stay."""
     listeners = _entry(_entry(yaml.compose(gateway, yaml.SafeLoader), "spec"), "listeners").value
@@ -56,19 +42,6 @@ def with_ports(gateway: str, ports: Mapping[str, int]) -> str:
 
 def _entry(node: Any, name: str) -> Any:
     return next(value for key, value in node.value if key.value == name)
-
-
-def _backend(instance: Instance) -> dict[str, object]:
-    return {
-        "apiVersion": "sampan.dev/v1alpha1",
-        "kind": "Backend",
-        "metadata": {
-            "name": instance.name,
-            "labels": {"app": instance.service, "version": instance.version},
-            "annotations": {"demo.sampan.dev/pid": str(instance.pid)},
-        },
-        "spec": {"endpoints": [{"address": instance.host, "port": instance.port}]},
-    }
 
 
 def _replace(path: Path, content: str) -> None:

@@ -12,6 +12,7 @@ from sampan.demo.shop import ROLES
 from sampan.demo.stock_client import AUTHORITY
 from sampan.demo.stock_messages import SERVICE
 from sampan.documents.kinds.built_in import BUILT_IN
+from sampan.model.names import SERVICE_LABEL
 from sampan.policies.retry.spec import Retry
 from sampan.policies.timeout.spec import Timeout
 
@@ -59,7 +60,8 @@ def test_every_document_fits_its_kind(document: dict[str, Any]) -> None:
 
 
 def test_every_backend_reference_names_a_service_and_one_of_its_ports() -> None:
-    ports = {
+    """A registered service is at port 80."""
+    ports = {role.service: [80] for role in ROLES} | {
         service["metadata"]["name"]: [port["port"] for port in service["spec"]["ports"]]
         for service in of_kind("Service")
     }
@@ -69,15 +71,17 @@ def test_every_backend_reference_names_a_service_and_one_of_its_ports() -> None:
         assert reference["port"] in ports.get(reference["name"], ()), route
 
 
-def test_every_service_selects_an_instance_and_every_instance_is_selected() -> None:
-    labels = {role.name: {"app": role.service, "version": role.version} for role in ROLES}
-    selectors = {service["metadata"]["name"]: service["spec"]["selector"] for service in of_kind("Service")}
+def test_every_instance_is_routed_to_and_every_service_selects_one() -> None:
+    labels = {role.name: {SERVICE_LABEL: role.service, "version": role.version} for role in ROLES}
+    selectors = {role.service: {SERVICE_LABEL: role.service} for role in ROLES} | {
+        service["metadata"]["name"]: service["spec"]["selector"] for service in of_kind("Service")
+    }
     chosen = {
         name: {instance for instance, found in labels.items() if selector.items() <= found.items()}
         for name, selector in selectors.items()
     }
     assert all(chosen.values())
-    assert set().union(*chosen.values()) == set(labels)
+    assert set().union(*(chosen[reference["name"]] for _, reference in backend_refs())) == set(labels)
     assert len(chosen["catalogue"]) == 2
     assert not chosen["reviews-v1"] & chosen["reviews-v2"]
 

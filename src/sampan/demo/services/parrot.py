@@ -12,6 +12,8 @@ MAX_LINE = 4096
 class Parrot:
     """Greets with `hello from <instance> (<version>, pid <pid>)`, answers each line with `<instance>: <line>`."""
 
+    protocol = "tcp"
+
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
         self._server: asyncio.Server | None = None

@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from typing import Protocol
 
+from sampan.demo.services.registering import Registration
+
 HOST = "127.0.0.1"
 DRAIN_SECONDS = 5.0
 
@@ -39,11 +41,13 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`gateway` is where the front page finds the others, as `host:port`; `supervised`: ends with its parent."""
+    """`gateway` is where the front page finds the others, as `host:port`; `registry` is where the service says that it
+    is there, "" for nowhere; `supervised`: ends with its parent."""
 
     identity: Identity
     port: int
     gateway: str
+    registry: str
     supervised: bool
 
 
@@ -54,14 +58,18 @@ def settings(service: str) -> Settings:
     parser.add_argument("--instance", default=f"{service}-1", help="the name it answers with")
     parser.add_argument("--version", default="v1", help="the version it answers with")
     parser.add_argument("--gateway", default=f"{HOST}:8080", help="host:port of the gateway (front page only)")
+    parser.add_argument("--registry", default="", help="host:port of the registry to be in, such as 127.0.0.1:8500")
     parser.add_argument("--supervised", action="store_true", help="stop when standard input ends: the parent is gone")
     given = parser.parse_args()
     identity = Identity(service, given.version, given.instance, os.getpid())
-    return Settings(identity, given.port, given.gateway, given.supervised)
+    return Settings(identity, given.port, given.gateway, given.registry, given.supervised)
 
 
 class Server(Protocol):
-    """What a service runs. `start` gives the bound port; `drain` refuses new work and lets the old finish."""
+    """What a service runs. `protocol` is what it speaks: http, grpc or tcp. `start` gives the bound port; `drain`
+    refuses new work and lets the old finish."""
+
+    protocol: str
 
     async def start(self, port: int) -> int: ...
 
@@ -86,8 +94,19 @@ async def _run(given: Settings, server: Server) -> None:
         await loop.connect_read_pipe(lambda: _UntilEnd(told), sys.stdin)
     port = await server.start(given.port)
     print(f"listening {HOST}:{port}", flush=True)
+    if given.registry:
+        await _registered(given, server.protocol, port, told)
     await told.wait()
     await server.drain()
+
+
+async def _registered(given: Settings, protocol: str, port: int, told: asyncio.Event) -> None:
+    """In the registry until told to stop: out of it before the door is closed, so that nobody is sent here any more."""
+    registration = Registration(given.identity, HOST, port, protocol)
+    registering = asyncio.ensure_future(registration.register(given.registry))
+    await told.wait()
+    registering.cancel()
+    await registration.deregister(given.registry)
 
 
 class _UntilEnd(asyncio.Protocol):

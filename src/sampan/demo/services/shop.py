@@ -37,6 +37,8 @@ SAFETY = {
 
 
 class FrontPage:
+    protocol = "http"
+
     def __init__(self, identity: Identity, gateway: str) -> None:
         self._identity = identity
         self._gateway = gateway

@@ -26,6 +26,8 @@ def units(product: str, now: float) -> int:
 
 
 class Stock:
+    protocol = "grpc"
+
     def __init__(self, identity: Identity, clock: Callable[[], float] = time.time) -> None:
         self._identity = identity
         self._clock = clock

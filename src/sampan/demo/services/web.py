@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sampan.demo import wire
+from sampan.demo.services.registering import HEALTH
 from sampan.demo.services.running import DRAIN_SECONDS, HOST, Identity
 from sampan.demo.websocket import GOING_AWAY, ProtocolError, WebSocket, accept_key
 
@@ -52,6 +53,8 @@ def problem(status: int, reason: str) -> Response:
 class WebServer:
     """Answers with `handler`, and says in every answer which instance it is. `sockets` maps a path to what serves
     WebSockets there. `drain` refuses new connections and lets requests in flight finish."""
+
+    protocol = "http"
 
     def __init__(
         self, identity: Identity, handler: Handler, sockets: Mapping[str, SocketHandler] | None = None
@@ -124,7 +127,10 @@ class WebServer:
         if headers.get("expect", "").lower() == "100-continue":
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = await wire.read_body(reader, headers)
-        response = await self._handler(Request(request.method, request.path, request.query, headers, body))
+        if request.path == HEALTH:
+            response = as_json({"status": "up"})
+        else:
+            response = await self._handler(Request(request.method, request.path, request.query, headers, body))
         keep = not self._draining and headers.get("connection", "").lower() != "close" and not start.endswith("/1.0")
         await self._answer(writer, response, request.method, keep)
         return keep
