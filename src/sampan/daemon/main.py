@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from sampan.daemon.publisher import Publisher
     from sampan.xds.control import Control, Notice
 
+FIRST_TAKEN_SECONDS = 1.0
 TRUST_FILES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Arch
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
@@ -168,8 +170,16 @@ async def _serve(
         group.create_task(rows.run())
         group.create_task(supervisor.stay_ready(address.take))
         group.create_task(_answer(overview, runtime / "api.sock"))
-        await sources.complete(group)
+        await sources.complete(group, partial(_first_taken, control, publisher))
         await pipeline.follow(publisher)
+
+
+async def _first_taken(control: Control, publisher: Publisher) -> None:
+    """Until all proxies have what was published first, or that takes too long."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_TAKEN_SECONDS):
+            for view, state in tuple(publisher.publications.items()):
+                await control.settled(view.proxy, state.revision, FIRST_TAKEN_SECONDS)
 
 
 async def _answer(overview: Overview, path: Path) -> None:

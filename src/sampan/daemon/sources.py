@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from sampan.daemon.pipeline import Pipeline
 from sampan.sources.source import Source
@@ -39,10 +40,16 @@ class Sources:
         if pipeline.world.lacks:
             self._start(group)
 
-    async def complete(self, group: asyncio.TaskGroup) -> None:
-        """Before the first publication: it waits for a registry only if documents speak of what may be there."""
+    async def complete(self, group: asyncio.TaskGroup, first_taken: Callable[[], Awaitable[None]]) -> None:
+        """Before the first publication. It waits for a registry only if documents speak of what may be there; otherwise
+        what speaks HTTP is loaded after the proxies have it all (`first_taken`), not while they wait for it."""
         if self._started:
             await self._pipeline.settle(self._remote, PATIENCE_SECONDS)
+        else:
+            group.create_task(self._start_after(group, first_taken))
+
+    async def _start_after(self, group: asyncio.TaskGroup, first_taken: Callable[[], Awaitable[None]]) -> None:
+        await first_taken()
         self._start(group)
 
     def _start(self, group: asyncio.TaskGroup) -> None:
