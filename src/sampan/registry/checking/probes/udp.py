@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import socket
 
 from sampan.registry.checking.outcome import Outcome, critical, passing
 from sampan.registry.checking.probes import places
@@ -12,34 +12,23 @@ from sampan.registry.rows import DefinitionRow
 
 async def probe(definition: DefinitionRow) -> Outcome:
     place = definition["UDP"]
-    loop = asyncio.get_running_loop()
-    answered: asyncio.Future[None] = loop.create_future()
     try:
-        host, port = places.host_and_port(place)
-        transport, _ = await loop.create_datagram_endpoint(lambda: _Look(answered), remote_addr=(host, port))
+        await _look(*places.host_and_port(place), places.seconds(definition))
     except (OSError, ValueError) as error:
         return critical(places.dial_failure("udp", place, error))
-    try:
-        transport.sendto(b"")
-        async with asyncio.timeout(places.seconds(definition)):
-            await answered
-    except TimeoutError:
-        pass
-    except OSError as error:
-        return critical(f"read udp {place}: {places.reason(error).replace('connect:', 'read:')}")
-    finally:
-        transport.close()
     return passing(f"UDP connect {place}: Success")
 
 
-class _Look(asyncio.DatagramProtocol):
-    def __init__(self, answered: asyncio.Future[None]) -> None:
-        self._answered = answered
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        if not self._answered.done():
-            self._answered.set_result(None)
-
-    def error_received(self, exc: Exception) -> None:
-        if not self._answered.done():
-            self._answered.set_exception(exc)
+async def _look(host: str, port: int, seconds: float) -> None:
+    """Raises OSError."""
+    loop = asyncio.get_running_loop()
+    family, *_, address = (await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM))[0]
+    with socket.socket(family, socket.SOCK_DGRAM) as asking:
+        asking.setblocking(False)
+        asking.connect(address)
+        asking.send(b"")
+        try:
+            async with asyncio.timeout(seconds):
+                await loop.sock_recv(asking, 1)
+        except TimeoutError:
+            return
