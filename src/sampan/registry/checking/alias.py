@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sampan.registry import agent
 from sampan.registry.catalog import Catalog
@@ -14,10 +14,34 @@ def is_alias(definition: DefinitionRow) -> bool:
     return bool(definition.get("AliasNode") or definition.get("AliasService"))
 
 
-def follows(catalog: Catalog, definition: DefinitionRow, node: str, service_id: str) -> bool:
-    """Whether a change of this service on this node (service_id "": of the node's own checks) may change it."""
-    of_node = definition.get("AliasNode") or catalog.identity.node
-    return of_node.lower() == node.lower() and service_id in ("", definition.get("AliasService", ""))
+class Aliases:
+    """Which alias checks there are, and which of them a change of what may concern."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._by_target: dict[tuple[str, str], set[str]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_target)
+
+    def add(self, check_id: str, definition: DefinitionRow) -> None:
+        for target in self._targets(definition):
+            self._by_target.setdefault(target, set()).add(check_id)
+
+    def discard(self, check_id: str, definition: DefinitionRow) -> None:
+        for target in self._targets(definition):
+            found = self._by_target.get(target, set())
+            found.discard(check_id)
+            if not found:
+                self._by_target.pop(target, None)
+
+    def of(self, node: str, service_id: str) -> Collection[str]:
+        """`service_id` "": the node's own checks changed."""
+        return self._by_target.get((node.lower(), service_id), ())
+
+    def _targets(self, definition: DefinitionRow) -> set[tuple[str, str]]:
+        node = (definition.get("AliasNode") or self._catalog.identity.node).lower()
+        return {(node, ""), (node, definition.get("AliasService", ""))}
 
 
 def outcome(catalog: Catalog, check_id: str, definition: DefinitionRow) -> Outcome:

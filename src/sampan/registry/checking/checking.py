@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from sampan.registry.catalog import Catalog
 from sampan.registry.checking import alias, reaping
+from sampan.registry.checking.alias import Aliases
 from sampan.registry.checking.clock import Clock, Timer
 from sampan.registry.checking.outcome import Outcome, critical
 from sampan.registry.checking.reaping import Reaping
@@ -75,7 +76,7 @@ class Checking:
         self._probe = probe
         self._random = source or random.Random()
         self._runs: dict[str, _Run] = {}
-        self._aliases: set[str] = set()
+        self._aliases = Aliases(catalog)
         self._noted = _Noted()
         self._looking: Timer | None = None
         self._reaper: Timer | None = None
@@ -149,10 +150,8 @@ class Checking:
             self._defined(check_id)
         for check_id in noted.reported:
             self._reported(check_id)
-        for check_id in list(self._aliases) if noted.changed else ():
-            definition = self._runs[check_id].definition
-            if any(alias.follows(self._catalog, definition, *change) for change in noted.changed):
-                self._follow(check_id)
+        for check_id in {found for change in noted.changed for found in self._aliases.of(*change)}:
+            self._follow(check_id)
 
     def _defined(self, check_id: str) -> None:
         definition, run = self._catalog.definitions.get(check_id), self._runs.get(check_id)
@@ -173,17 +172,17 @@ class Checking:
         if definition.get("TTL"):
             self._expire_later(check_id, run)
         elif alias.is_alias(definition):
-            self._aliases.add(check_id)
+            self._aliases.add(check_id, definition)
             self._follow(check_id)
         else:
             # Somewhere in the interval, so that ten thousand checks of one moment are not run in one moment.
             self._probe_later(check_id, run, self._random.random() * _interval(definition))
 
     def _end(self, check_id: str) -> None:
-        self._aliases.discard(check_id)
         run = self._runs.pop(check_id, None)
         if run is not None:
             run.stop()
+            self._aliases.discard(check_id, run.definition)
 
     def _found(self, check_id: str, outcome: Outcome) -> None:
         """Raises StoreError."""

@@ -24,6 +24,7 @@ IDLE_SECONDS = 8.0
 MOST_QUESTIONS = 128
 MOST_CONNECTIONS = 512
 _RUN = 32
+_SHOWN = 128
 _RECEIVE_BUFFER = 1 << 20
 _ATTEMPTS = 16
 
@@ -32,13 +33,11 @@ log = logging.getLogger(__name__)
 
 def answering(zone: Zone) -> Answer:
     def answer(packet: bytes, udp: bool) -> bytes | None:
-        asked = queries.read(packet)
-        if not isinstance(asked, queries.Query):
-            return asked
         try:
-            return wire.pack(zone.answer(asked, udp=udp))
+            asked = queries.read(packet)
+            return wire.pack(zone.answer(asked, udp=udp)) if isinstance(asked, queries.Query) else asked
         except Exception:
-            log.exception("a DNS query for %r could not be answered", asked.name)
+            log.exception("a DNS query could not be answered: %s", packet[:_SHOWN].hex())
             return wire.header_alone(packet, wire.SERVFAIL)
 
     return answer
