@@ -11,19 +11,20 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
 from yarl import URL
 
-from sampan.consul import wire
+from sampan.consul import watching, wire
 from sampan.consul.durations import format_duration
-from sampan.consul.errors import ConsulError, LeaderlessError, RefusedError, UnreachableError
+from sampan.consul.errors import LeaderlessError, RefusedError, UnreachableError
 from sampan.consul.exchange import bounded, decoded, once, reason
-from sampan.consul.outage import LIMITED_FIRST, LIMITED_LAST, Outage, Sleep, pause
+from sampan.consul.outage import LIMITED_LAST, Outage, Sleep
 from sampan.consul.target import Target
+from sampan.consul.watching import Away as Away
+from sampan.consul.watching import Patience
 from sampan.consul.wire import NO_QUERY, Answer, Query
 from sampan.model.printable import one_line
 
@@ -36,13 +37,6 @@ SOON = 1.0
 TIMEOUT = 10.0
 """Seconds for an answer, beyond what a blocking query may wait."""
 _LARGEST_TEXT = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Away:
-    """A watch has no answer at the moment, and goes on trying. The next `Answer` says that it is back."""
-
-    error: ConsulError
 
 
 class Client:
@@ -132,53 +126,13 @@ class Client:
         async with self._short:
             return await self._call("DELETE", path, query)
 
-    async def watch(
+    def watch(
         self, path: str, query: Query = NO_QUERY, wait: float = WAIT, index: int = 0
     ) -> AsyncGenerator[Answer | Away, None]:
         """The answer now, then one for each change, without end; `Away` for each attempt that failed. With an `index`,
-        only what is newer.
-
-        As Consul documents blocking queries: an index that goes backwards starts over at 0, and one below 1 counts as
-        1. An answer without news (the wait was over) is not told, unless the watch was away. Close it (`aclosing`) to
-        give its connection back at once.
-        """
-        failures, away = 0, False
-        clock = asyncio.get_running_loop().time
-        while True:
-            asked, began = index, clock()
-            try:
-                answer = await self.get(path, query, asked, wait)
-            except ConsulError as error:
-                failures, away = failures + 1, True
-                yield Away(error)
-                await self._after(error, failures)
-                # Who comes back from an outage may be another: with an index above its own we would wait for nothing.
-                # And whoever waits for news is to hear at once that all is well again.
-                index = 0
-                continue
-            # An index that goes backwards: the server began anew, and all of it is to be read.
-            index = 0 if 0 < answer.index < asked else max(answer.index, 1)
-            if away or not asked or answer.index != asked:
-                away = False
-                yield answer
-            if answer.index > asked or clock() - began >= wait / 2:
-                failures = 0
-            else:
-                # It does not block, or one of two servers with indexes of their own answers in turn: without a pause
-                # this would spin.
-                failures += 1
-                await self._sleep(pause(failures, last=1.0))
-
-    async def _after(self, error: ConsulError, failures: int) -> None:
-        """Waits as the error asks for."""
-        if isinstance(error, UnreachableError):
-            await self._outage.wait()
-        elif isinstance(error, RefusedError) and error.limited:
-            await self._sleep(max(error.retry_after, pause(failures, LIMITED_FIRST, LIMITED_LAST)))
-        elif isinstance(error, RefusedError) and error.forbidden:
-            await self._sleep(pause(failures, LIMITED_FIRST, LIMITED_LAST))
-        else:
-            await self._sleep(pause(failures))
+        only what is newer. Close it (`aclosing`) to give its connection back at once."""
+        patience = Patience(self._outage, self._sleep)
+        return watching.watch(lambda asked: self.get(path, query, asked, wait), patience, wait, index)
 
     # ---- one exchange
 

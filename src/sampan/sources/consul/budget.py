@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from sampan.sources.consul.convert import Key
@@ -32,8 +32,15 @@ def chosen(
     equals those that have one keep it."""
     if len(keys) <= budget:
         return frozenset(keys)
+    return frozenset(ranked(keys, in_use, changed, held)[: max(budget, 0)])
+
+
+def ranked(
+    keys: Iterable[Key], in_use: Callable[[Key], bool], changed: Mapping[Key, int], held: Collection[Key] = ()
+) -> list[Key]:
+    """The most important first."""
 
     def rank(key: Key) -> Any:
         return (not in_use(key), -changed.get(key, 0), key not in held, key)
 
-    return frozenset(sorted(keys, key=rank)[: max(budget, 0)])
+    return sorted(keys, key=rank)

@@ -228,7 +228,10 @@ class Reading:
         self._look_whether_complete()
 
     def _cold(self) -> list[Key]:
-        return sorted(key for key in self.books.keys if key not in self.followers)
+        """Those that documents refer to first, then those that changed last."""
+        return budget.ranked(
+            [key for key in self.books.keys if key not in self.followers], self._in_use, self.books.changed
+        )
 
     def _in_use(self, key: Key) -> bool:
         return any(name in self._used for name in names_of(key, self.books.setting.source))

@@ -14,10 +14,10 @@ from sampan.sources.consul.convert import Key
 
 WORKERS = 6
 """Fewer than the connections that are not for blocking queries: what else there is to ask passes by."""
-PAUSE = 1.0
-REST = 2.0
+PAUSE = 0.5
+REST = 1.0
 """After a round it rests for that many times as long as the round took: a fleet in which something registers all the
-time costs us and the servers a third of what they could do."""
+time keeps these connections busy half of the time."""
 CATCH_UP = 0.5
 """Seconds to wait for a server that lags behind the one which told of a change."""
 
