@@ -274,3 +274,30 @@ def test_consul_killed_and_back(one: Echo, two: Echo) -> None:
 def _until_killed() -> Iterator[Agent]:
     with running() as agent:
         yield agent
+
+
+def test_the_registry_on_a_laptop_keeps_documents(one: Echo) -> None:
+    """No address is given anywhere: `apply` finds the registry that runs beside the control plane."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sampan-", ignore_cleanup_errors=True)))
+        plane = Sampan(folder)
+        options = ("--registry", f"127.0.0.1:{free_port()}", "--registry-dns", "off")
+        plane.start_with(*options)
+        stack.callback(lambda: _ended(plane))
+        plane.until_ready()
+
+        def sampan(*arguments: str, typed: str = "") -> str:
+            done = CliRunner().invoke(app, list(arguments), input=typed, env={"SAMPAN_STATE": str(plane.folder)})
+            assert done.exit_code == 0, done.output
+            return done.stdout
+
+        documents = joined(gateway(plane.port), backend("one", one.port), route("a", {"one": 1}))
+        assert sampan("apply", "-f", "-", typed=documents).count("created") == 3
+        plane.until_answer("one")
+        # What was acknowledged survives that all of it is killed.
+        assert plane.process is not None
+        plane.stop(signal.SIGKILL)
+        plane.start_with(*options)
+        plane.until_answer("one")
+        assert sampan("delete", "httproute", "a") == "httproute/a deleted\n"
+        plane.until_answer(404)
