@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from textwrap import dedent
 from typing import Any
 
@@ -35,8 +36,9 @@ class Stamp:
     generation: int = 0
 
 
+@lru_cache(maxsize=8)  # each text is asked for several times in a row
 def value_of(text: str) -> Value | None:
-    """A document's text as plain values, None if it is none."""
+    """A document's text as plain values, not to be changed; None if it is none."""
     try:
         root = compose(text)
         value = Build(text).value(root) if root is not None else None
