@@ -28,6 +28,7 @@ SAMPAN = [sys.executable, "-P", "-m", "sampan.cli"]
 DEADLINE_SECONDS = 20.0
 DOORS = (8080, 8081, 8443, 9000)
 """The ports of listeners in documents for users; every other one below is a service's."""
+REGISTRY = 8500
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,10 @@ class Stage:
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder, self._stack = folder, stack
-        self.ports = {door: _free_port() for door in DOORS}
-        self.environment = {**os.environ, "SAMPAN_STATE": str(folder / "state"), "TERM": "dumb", "COLUMNS": "200"}
+        self.ports = {door: _free_port() for door in (*DOORS, REGISTRY)}
+        registry = {"SAMPAN_REGISTRY": f"127.0.0.1:{self.ports[REGISTRY]}"}
+        terminal = {"TERM": "dumb", "COLUMNS": "200"}
+        self.environment = {**os.environ, "SAMPAN_STATE": str(folder / "state"), **registry, **terminal}
         self.process: subprocess.Popen[bytes] | None = None
 
     def placed(self, text: str) -> str:
