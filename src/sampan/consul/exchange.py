@@ -11,6 +11,13 @@ import aiohttp
 from sampan.consul.errors import GarbageError
 
 LARGEST_ANSWER = 128 * 1024 * 1024
+# How OpenSSL names the alerts of a server that got no client certificate, or one that it does not take (RFC 8446, 6.2).
+_CLIENT_ALERTS = (
+    "ALERT_BAD_CERTIFICATE",
+    "ALERT_CERTIFICATE_REQUIRED",
+    "ALERT_UNKNOWN_CA",
+    "ALERT_CERTIFICATE_UNKNOWN",
+)
 _CLOSED = "the connection was closed before the answer"
 
 
@@ -55,6 +62,8 @@ def reason(error: Exception) -> str:
         return "no answer in time"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return f"its certificate is not accepted ({error.certificate_error})"
+    if any(alert in str(error).upper() for alert in _CLIENT_ALERTS):
+        return "it wants a client certificate that it accepts: name one with CONSUL_CLIENT_CERT and CONSUL_CLIENT_KEY"
     if isinstance(error, aiohttp.ClientConnectorError):
         return os.strerror(error.os_error.errno) if error.os_error.errno else str(error.os_error)
     if isinstance(error, aiohttp.ServerDisconnectedError):
