@@ -145,20 +145,24 @@ def _tree(index: int, *entries: tuple[str, str, int]) -> Tree:
     return Tree(tuple(Entry(key, text.encode(), modified) for key, text, modified in entries), index)
 
 
-def _told(*events: Tree | Away, expected: bool = True, served: bool = True) -> list[Records]:
+def _told(*events: Tree | Away, expected: bool = True, served: bool | None = True) -> list[Records]:
     """What it says of these events; the start is not patient."""
+    rest = iter(events)
 
     async def watch(_client: Client, prefix: str) -> AsyncIterator[Tree | Away]:
         assert prefix == "sampan/documents/"
-        for event in events:
+        for event in rest:
             yield event
 
     said: list[Records] = []
 
     async def has_served(_client: Client) -> bool:
+        if served is None:
+            raise RefusedError("GET", "/v1/kv/sampan/documents/", 403, "Permission denied")
         return served
 
-    source = ConsulDocuments(Client(Target()), BUILT_IN, expected, watch=watch, has_served=has_served, patience=0.0)
+    options = {"watch": watch, "has_served": has_served, "patience": 0.0, "doubt": 0.0}
+    source = ConsulDocuments(Client(Target()), BUILT_IN, expected, **options)
     asyncio.run(source.run(said.append))
     return said
 
@@ -265,6 +269,15 @@ def test_a_start_with_an_empty_kv_tells_deleted_from_lost(served: bool) -> None:
     told = _told(_tree(3), _tree(4), served=served)
     after = merge(start(Snapshot(index_of), BUILT_IN, before.last_good), told)
     assert set(after.snapshot.objects) == (set() if served else {CART})
+
+
+def test_a_token_that_may_not_read_any_more_removes_nothing() -> None:
+    """Consul leaves out of a recursive read what the token may not see, and says nothing."""
+    told = _told(_tree(5, (CART_KEY, GOOD, 4)), _tree(6), served=None)
+    merged = _merged(told)
+    assert set(merged.snapshot.objects) == {CART}
+    assert "403 Permission denied" in merged.diagnostics[0].reason
+    assert "CONSUL_HTTP_TOKEN" in merged.diagnostics[0].hint
 
 
 def test_the_last_document_can_be_deleted() -> None:

@@ -22,6 +22,7 @@ from sampan.sources.source import CONSUL_KV, Emit, Records, SourceHealth
 # How long the start waits for Consul before it goes on with the last good version: a registry that is started beside
 # the control plane is there after some tenths of a second.
 START_PATIENCE = 2.0
+DOUBT_SECONDS = 5.0
 _LOST = "Consul's KV is empty, and has lost its data; the documents stay as they were last read"
 _LOST_HINT = "restore Consul's data, or apply the documents again: what is there then counts"
 _EVERYTHING = frozenset({DOCUMENTS.rstrip("/")})
@@ -31,8 +32,13 @@ Watch = Callable[[Client, str], AsyncIterator[Tree | Away]]
 
 async def has_served(client: Client) -> bool:
     """Whether this KV is one that control planes have worked with: they leave the key of their lock behind, and make it
-    only once they have read the documents. A KV without it, where documents were, has lost its data."""
-    return await kv_get(client, LEADER) is not None
+    only once they have read the documents. A KV without it, where documents were, has lost its data. RefusedError if
+    the token may not read documents: a recursive read only leaves out what it may not show."""
+    await kv_get(client, DOCUMENTS)
+    try:
+        return await kv_get(client, LEADER) is not None
+    except RefusedError:
+        return False
 
 
 class ConsulDocuments:
@@ -50,17 +56,18 @@ class ConsulDocuments:
         watch: Watch = kv_watch,
         has_served: Callable[[Client], Awaitable[bool]] = has_served,
         patience: float = START_PATIENCE,
+        doubt: float = DOUBT_SECONDS,
     ) -> None:
         self.name = name
         self.read = asyncio.Event()
         """Set once all documents were read."""
         self._client, self._kinds, self._expected, self._watch = client, kinds, expected, watch
         self._has_served = has_served
-        self._patience = patience
+        self._patience, self._doubt = patience, doubt
         self._scheme = Scheme(kinds)
         self._known: dict[str, tuple[int, Loaded]] = {}
         self._index = 0
-        self._began_anew = self._lost = False
+        self._lost = False
         self._whole = False
         self._patient = patience > 0
         self._said: Diagnostic | None = None
@@ -77,22 +84,29 @@ class ConsulDocuments:
 
         patience = asyncio.get_running_loop().call_later(self._patience, lambda: tell(self._end_of_patience()))
         try:
-            async with aclosing(self._watch(self._client, DOCUMENTS)) as events:  # type: ignore[type-var]
-                async for event in events:
-                    if isinstance(event, Away):
-                        self._error = event.error
-                        tell(None if self._patient else self._away())
-                        continue
-                    patience.cancel()
-                    self._patient = False
-                    entries = [entry for entry in event.entries if not is_folder(entry.key)]
-                    if await self._has_lost(entries, event.index):
-                        tell(self._held(_LOST, _LOST_HINT))
-                        continue
-                    tell(self._changes(entries))
-                    self.read.set()
+            while await self._follow(tell, patience):
+                # A token may read again without any document having changed: nothing would wake us.
+                await asyncio.sleep(self._doubt)
         finally:
             patience.cancel()
+
+    async def _follow(self, tell: Callable[[Records | None], None], patience: asyncio.TimerHandle) -> bool:
+        """Until an answer is not believed (then True), or for ever."""
+        async with aclosing(self._watch(self._client, DOCUMENTS)) as events:  # type: ignore[type-var]
+            async for event in events:
+                if isinstance(event, Away):
+                    self._error = event.error
+                    tell(None if self._patient else self._away())
+                    continue
+                patience.cancel()
+                self._patient = False
+                entries = [entry for entry in event.entries if not is_folder(entry.key)]
+                if not entries and await self._is_doubtful(event.index):
+                    tell(self._held(_LOST, _LOST_HINT) if self._lost else self._away())
+                    return True
+                tell(self._changes(entries, event.index))
+                self.read.set()
+        return False
 
     def _end_of_patience(self) -> Records | None:
         was, self._patient = self._patient, False
@@ -110,27 +124,25 @@ class ConsulDocuments:
         whole, self._whole = not self._whole, True
         return Records(self.name, whole=whole, unavailable=_EVERYTHING, health=SourceHealth(False, (said,)))
 
-    async def _has_lost(self, entries: Sequence[Entry], index: int) -> bool:
-        """Whether there is nothing because the data was lost. As with a folder that vanished: nobody removed it."""
-        self._began_anew, self._index = 0 < index < self._index, index
-        if entries:
-            self._lost = False
-        elif self._known:
-            # The indexes of a Consul never fall.
-            self._lost |= self._began_anew
-        elif self._expected and not self.read.is_set():
-            try:
-                self._lost = not await self._has_served(self._client)
-            except ConsulError:
-                # Gone again: nothing is known, and the next answer is asked about anew.
-                self._lost = True
+    async def _is_doubtful(self, index: int) -> bool:
+        """Where documents were and none is now: whether nobody removed them, as with a folder that vanished."""
+        if not self._known and (not self._expected or self.read.is_set()):
+            return False
+        try:
+            served = await self._has_served(self._client)
+        except ConsulError as error:
+            self._error = error
+            return True
+        # The indexes of a Consul never fall.
+        self._lost |= (0 < index < self._index) if self._known else not served
         return self._lost
 
-    def _changes(self, entries: Sequence[Entry]) -> Records | None:
+    def _changes(self, entries: Sequence[Entry], index: int) -> Records | None:
+        began_anew, self._index, self._lost = 0 < index < self._index, index, False
         changed: dict[str, Loaded] = {}
         for entry in entries:
             known = self._known.get(entry.key)
-            if known is not None and known[0] == entry.modify_index and not self._began_anew:
+            if known is not None and known[0] == entry.modify_index and not began_anew:
                 continue
             memo = known[1].memo if known is not None else None
             loaded = read_value(entry.key, entry.value, self._scheme, self._kinds, self.name, memo)
