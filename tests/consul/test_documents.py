@@ -201,6 +201,27 @@ def test_get_edit_apply_against_another_edit(sampan: Run, agent: Agent) -> None:
     assert sampan("apply", "-f", "-", typed=mine.replace("81", "82")).stdout == "service/cart configured\n"
 
 
+def test_a_conflict_in_the_second_transaction_says_how_far_it_came(
+    sampan: Run, consul: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = writing._write
+    written: list[int] = []
+
+    async def others_first(client: Client, batch: list[Operation]) -> tuple[str, ...]:
+        if written:
+            consul.put(f"/{batch[-1].key}", content="theirs")
+        written.append(len(batch))
+        return await real(client, batch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writing, "_write", others_first)
+        done = sampan("apply", "-f", "-", typed="---\n".join(SERVICE.replace("cart", f"cart-{n}") for n in range(100)))
+    assert done.exit_code == 1
+    assert done.stdout.count(" created\n") == 64
+    assert "64 of 100 documents were written" in done.stderr
+    assert len(_keys(consul)) == 65
+
+
 # ---- delete, diff, get
 
 

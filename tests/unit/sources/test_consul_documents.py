@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
@@ -133,6 +134,36 @@ def test_files_beside_a_document_are_not_there() -> None:
     assert objects == []
     assert [code for code, _ in diagnostics] == ["SMP0206"]
     assert broken == [Ref(CORE, "Secret", "default", "tls")]
+
+
+def test_garbage_never_raises_and_is_always_told() -> None:
+    """Anybody may write anything below the prefix: keys and values of random parts of right ones."""
+    chance = random.Random(20260101)
+    parts = ["sampan/documents/", "default", "/", "//", "service", "httproute.gateway.networking.k8s.io", "cart"]
+    parts += ["_cluster", "\n", "\x1b[2J", "é", " ", "%2f", "..", "*", "\u202e"]
+    pieces = [
+        GOOD[: len(GOOD) // 2],
+        GOOD,
+        SHOP,
+        "---\n",
+        "metadata:",
+        ": ",
+        "&a [*a]",
+        "\0",
+        "{",
+        "- ",
+        "\udcff",
+        "1",
+        "!!x",
+    ]
+    for _ in range(3000):
+        key = "sampan/documents/" + "".join(chance.choices(parts, k=chance.randint(0, 6)))
+        text = "".join(chance.choices(pieces, k=chance.randint(0, 5)))
+        loaded = read_value(key, text.encode("utf-8", "surrogateescape"), SCHEME, BUILT_IN, CONSUL_KV)
+        ref = SCHEME.ref_of(key)
+        assert {item.ref for item in loaded.objects} <= {ref}
+        assert loaded.objects or loaded.diagnostics
+        assert all(item.origin.file == key for item in loaded.diagnostics)
 
 
 # ---- the source
