@@ -11,7 +11,7 @@ from typing import Literal
 from sampan.consul.client import Away, Client
 from sampan.consul.durations import format_duration
 from sampan.consul.errors import GarbageError, RefusedError
-from sampan.consul.wire import Answer, Entry, entries, key_path, path
+from sampan.consul.wire import Answer, Decoder, Entry, entries, key_path, path
 
 RECURSE = {"recurse": "true"}
 
@@ -38,13 +38,14 @@ async def kv_tree(client: Client, prefix: str) -> Tree:
 
 async def kv_watch(client: Client, prefix: str) -> AsyncGenerator[Tree | Away, None]:
     """All keys that begin with `prefix`, now and after each change of any of them."""
+    decoder = Decoder()
     async with aclosing(client.watch(key_path(prefix), RECURSE)) as events:
         async for event in events:
             if isinstance(event, Away):
                 yield event
                 continue
             try:
-                yield Tree(entries(event), event.index)
+                yield Tree(decoder.entries(event), event.index)
             except GarbageError as error:
                 yield Away(error)
 

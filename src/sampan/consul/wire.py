@@ -87,11 +87,30 @@ class Entry:
 
 def entries(answer: Answer) -> tuple[Entry, ...]:
     """The keys of an answer to a read of the KV store, in the order of their names."""
-    if not answer.found or answer.body is None:
-        return ()
-    if not isinstance(answer.body, list):
-        raise GarbageError("the KV store answered something that is no list of keys")
-    return tuple(sorted(map(_entry, answer.body), key=lambda entry: entry.key))
+    return Decoder().entries(answer)
+
+
+class Decoder:
+    """Entries of one answer after another: what is the same in the next answer is the same Entry, and costs nothing."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[dict[str, Any], Entry]] = {}
+
+    def entries(self, answer: Answer) -> tuple[Entry, ...]:
+        if not answer.found or answer.body is None:
+            items: list[Any] = []
+        elif isinstance(answer.body, list):
+            items = answer.body
+        else:
+            raise GarbageError("the KV store answered something that is no list of keys")
+        known: dict[str, tuple[dict[str, Any], Entry]] = {}
+        for item in items:
+            key = item.get("Key") if isinstance(item, dict) else None
+            before = self._known.get(key) if isinstance(key, str) else None
+            entry = before[1] if before is not None and before[0] == item else _entry(item)
+            known[entry.key] = (item, entry)
+        self._known = known
+        return tuple(entry for _, (_, entry) in sorted(known.items()))
 
 
 def _entry(item: Any) -> Entry:

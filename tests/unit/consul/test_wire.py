@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sampan.consul.errors import GarbageError
-from sampan.consul.wire import Answer, Entry, entries, index_of, key_path, path, query_text
+from sampan.consul.wire import Answer, Decoder, Entry, entries, index_of, key_path, path, query_text
 
 
 def test_a_name_is_one_segment_whatever_it_holds() -> None:
@@ -50,3 +50,18 @@ def test_no_key_is_no_error() -> None:
 def test_nonsense_is_named(body: Any) -> None:
     with pytest.raises(GarbageError):
         entries(Answer(200, 5, body))
+
+
+def test_what_is_the_same_in_the_next_answer_is_not_decoded_again() -> None:
+    def item(key: str, value: str, index: int) -> dict[str, Any]:
+        return {"Key": key, "Value": value, "ModifyIndex": index}
+
+    decoder = Decoder()
+    first = decoder.entries(Answer(200, 5, [item("b", "Yg==", 2), item("a", "YQ==", 1)]))
+    second = decoder.entries(Answer(200, 6, [item("a", "YQ==", 1), item("b", "Qg==", 2)]))
+    assert [entry.value for entry in first] == [b"a", b"b"]
+    assert [entry.value for entry in second] == [b"a", b"B"], "another Consul may have the same index for another value"
+    assert second[0] is first[0]
+    assert decoder.entries(Answer(404, 7, None)) == ()
+    with pytest.raises(GarbageError):
+        decoder.entries(Answer(200, 8, [item("a", "YQ==", 1) | {"Key": ["a"], "Value": 1}]))
