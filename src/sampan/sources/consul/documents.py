@@ -104,7 +104,8 @@ class ConsulDocuments:
                 if not entries and await self._is_doubtful(event.index):
                     tell(self._held(_LOST, _LOST_HINT) if self._lost else self._away())
                     return True
-                tell(self._changes(entries, event.index))
+                # Ten thousand documents take seconds, in which the loop has other things to do.
+                tell(await asyncio.to_thread(self._changes, entries, event.index))
                 self.read.set()
         return False
 
