@@ -51,6 +51,8 @@ def _shell() -> str:
 ABSENT: dict[str, Callable[[], str]] = {
     "envoy": _envoy,
     "consul": consul_binary.absent,
+    "dig": lambda: "" if shutil.which("dig") else "there is no dig (Debian: bind9-dnsutils)",
+    "go": lambda: "" if shutil.which("go") else "there is no Go (Debian: golang-go)",
     "root": _root,
     "browser": _browser,
     "shell": _shell,

@@ -70,7 +70,7 @@ ACCEPTED: tuple[Accepted, ...] = (
     Accepted(r"GET /v1/operator/.*", _EVERYTHING, "one machine has no cluster to operate: said so, with 501"),
     # what describes the process
     Accepted(
-        r"GET /v1/agent/self",
+        r"GET /v1/agent/self.*",
         r"body\.(DebugConfig\..*|Config\.Revision|Stats\..*|Coord\..*)",
         "ours is no agent of Consul's",
     ),
