@@ -184,6 +184,7 @@ def test_consistency_is_said_and_means_nothing_else(registry: Serving) -> None:
             'Bad request: Invalid query parameter: "ns" - Namespaces are a Consul Enterprise feature',
         ),
         ("/v1/health/service/x?ns=default&partition=default", 200, "[]"),
+        ("/v1/catalog/service/x?max_stale=x", 400, 'Invalid max_stale value "x"'),
         (
             "/v1/agent/services?filter=Foo==1",
             500,
@@ -200,6 +201,11 @@ def test_consistency_is_said_and_means_nothing_else(registry: Serving) -> None:
 def test_a_question_that_makes_no_sense(registry: Serving, path: str, status: int, sentence: str) -> None:
     answer = registry.get(path)
     assert (answer.status, answer.text) == (status, sentence)
+
+
+def test_one_slash_too_many_is_forgiven(registry: Serving) -> None:
+    answer = registry.get("/v1//catalog//services?stale")
+    assert (answer.status, answer.headers["Location"]) == (301, "/v1/catalog/services?stale")
 
 
 def test_what_is_not_supported_says_so(registry: Serving) -> None:

@@ -240,6 +240,17 @@ def test_a_report_is_heard_even_if_it_says_nothing_new() -> None:
     assert made.tables.index == index
 
 
+@pytest.mark.parametrize(("limit", "most"), [(0, 4096), (10, 10), (10000, 4096)])
+def test_a_report_is_cut_to_what_a_check_may_say(limit: int, most: int) -> None:
+    made = registry()
+    with made.tables.write() as write:
+        check(made.catalog, write, definition={"TTL": 10.0, "OutputMaxSize": limit})
+        made.catalog.report(write, "c", "passing", "x" * 5000)
+    found = made.catalog.check(NODE, "c")
+    assert found is not None
+    assert found["Output"] == "x" * most + f" ... (captured {most} of 5000 bytes)"
+
+
 def test_how_a_check_is_run_is_told_whenever_our_own_is_registered() -> None:
     """The same again, too: whoever registers a TTL again has it begin anew."""
     made, heard = registry(), []

@@ -66,6 +66,10 @@ def mismatch(what: str, field: str, wanted: str) -> str:
             mismatch("string", ".Weights.Passing", "int"),
         ),
         ({"Name": "a", "Foo": 1}, 'Request decode failed: json: unknown field "Foo"'),
+        (
+            {"Name": "a", "Namespace": "other"},
+            'Request decode failed: json: unknown field "Namespace" - Namespaces are a Consul Enterprise feature',
+        ),
         ({"Name": "a", "Checks": [{**TTL, "Foo": 1}]}, 'Request decode failed: json: unknown field "Foo"'),
         ({"Name": "a", "Check": {"TTL": "10"}}, 'Request decode failed: time: missing unit in duration "10"'),
         (
@@ -208,6 +212,10 @@ def test_nothing_given_is_nothing_said() -> None:
     read = services.of_agent({"Name": "a", "Check": None, "Checks": None, "Tags": None, "Meta": None, "Weights": None})
     assert read.checks == []
     assert services.of_agent({"Name": "a", "Check": {}}).checks == []
+
+
+def test_the_one_namespace_may_be_named() -> None:
+    assert "Namespace" not in services.of_agent({"Name": "a", "Namespace": "default", "Partition": ""}).service
 
 
 def test_half_a_character_is_replaced() -> None:
