@@ -24,9 +24,9 @@ def command(
     consul: Consul = "",
     state: State = "",
 ) -> None:
-    """Put documents into Consul's KV, or the embedded registry's, where control planes take them up.
+    """Store documents in the KV of the registry or of Consul.
 
-    All mistakes are told at once, and with any error nothing is stored.
+    Control planes take them up from there. All mistakes are told at once, and with any error nothing is stored.
     """
     from sampan.cli.stored import doing
 

@@ -37,7 +37,10 @@ def command(
     consul: Consul = "",
     state: State = "",
 ) -> None:
-    """Remove documents from Consul's KV, or the embedded registry's: by name, or those that files hold."""
+    """Remove documents from that KV.
+
+    By kind and name, or those that files hold.
+    """
     from sampan.cli.stored import doing
 
     settings = doing.Settings(consul, state, form, dry_run)
