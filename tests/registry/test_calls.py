@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
@@ -141,6 +141,31 @@ def test_a_service_of_the_agent_waits_for_other_content(registry: Serving) -> No
     assert before.json["ContentHash"] == known
     assert after.json["Port"] == 2
     assert after.headers["X-Consul-ContentHash"] == after.json["ContentHash"] != known
+
+
+def test_a_large_service_is_said_once_to_all_who_wait(registry: Serving) -> None:
+    for number in range(450):
+        registry.register("many", ID=f"many-{number}")
+    path, answers, number = "/v1/health/service/many", list[Answer](), registry.waiting()
+    index = registry.get(path).index
+    with ExitStack() as clients:
+        threads = []
+        for _ in range(10):
+            client = clients.enter_context(closing(Serving(registry.process, registry.address)))
+            threads.append(threading.Thread(target=_ask, args=(client, f"{path}?index={index}&wait=20s", answers)))
+            threads[-1].start()
+        registry.until_waiting(number + 10)
+        registry.register("many", ID="many-0", Port=99)
+        for thread in threads:
+            thread.join(30)
+    assert {answer.body for answer in answers} == {registry.get(path).body}
+    assert len(answers) == 10
+    ports = {entry["Service"]["ID"]: entry["Service"]["Port"] for entry in answers[0].json}
+    assert (len(ports), ports["many-0"]) == (450, 99)
+
+
+def _ask(client: Serving, path: str, answers: list[Answer]) -> None:
+    answers.append(client.get(path))
 
 
 def test_consistency_is_said_and_means_nothing_else(registry: Serving) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from sampan.registry.api import question as questions
-from sampan.registry.api.answer import RefusalError, plain_json, refusal
+from sampan.registry.api.answer import JSON_TYPE, RefusalError, encoded, refusal
 from sampan.registry.api.blocking import Reads, View
 from sampan.registry.api.question import Question
 from sampan.registry.api.redirects import elsewhere, moved
@@ -74,7 +74,7 @@ def _dispatch(registry: Registry, reads: Reads, handlers: dict[str, Handler]) ->
         if callable(value):
             view: View = value
             return await reads.answer(question, view)
-        return plain_json(value, pretty=question.pretty)
+        return web.Response(body=await encoded(value, pretty=question.pretty), content_type=JSON_TYPE)
 
     return call
 

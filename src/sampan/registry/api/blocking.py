@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sampan.registry.api.answer import JSON_TYPE, PIECE, Pieces, encode, read_headers
+from sampan.registry.api.answer import AT_ONCE, JSON_TYPE, PIECE, Pieces, encode, encoded, read_headers
 from sampan.registry.api.question import Question
 from sampan.registry.tables import Tables, Topic
 
@@ -52,6 +52,8 @@ class Reads:
         self._tables = tables
         self._bodies: OrderedDict[Key, tuple[int, bytes]] = OrderedDict()
         self._kept = 0
+        self._made: dict[tuple[Key, int], asyncio.Task[bytes]] = {}
+        """What is being made: it may take several turns, and all who ask meanwhile get the same."""
 
     async def answer(self, question: Question, view: View) -> web.Response:
         """Waits if the client knows the index already; then the view as it is."""
@@ -59,7 +61,7 @@ class Reads:
         if question.index and reading.index <= question.index:
             reading = await self._later(question, view, reading)
         headers = {**read_headers(reading.index, _consistency(question)), **reading.headers}
-        body, found = self._body(question, reading)
+        body, found = await self._body(question, reading)
         if reading.cached and question.cached:
             # Never old: what is kept is that of the index that is told.
             headers |= {"X-Cache": "HIT", "Age": "0"} if found else {"X-Cache": "MISS"}
@@ -80,23 +82,42 @@ class Reads:
             reading = view()
         return reading
 
-    def _body(self, question: Question, reading: Reading) -> tuple[bytes, bool]:
+    async def _body(self, question: Question, reading: Reading) -> tuple[bytes, bool]:
         """And whether it was there."""
         key = _key(question)
         kept = self._bodies.get(key)
         if kept is not None and kept[0] == reading.index and reading.status == 200:
             self._bodies.move_to_end(key)
             return kept[1], True
-        value = reading.body()
-        body = value if isinstance(value, bytes) else encode(value, pretty=question.pretty)
-        if reading.status == 200 and len(body) <= LARGEST_KEPT:
-            self._keep(key, reading.index, body)
-        return body, False
+        making = self._made.get((key, reading.index)) if reading.status == 200 else None
+        if making is None:
+            value = reading.body()
+            if not isinstance(value, list | dict) or len(value) <= AT_ONCE:
+                body = value if isinstance(value, bytes) else encode(value, pretty=question.pretty)
+                self._keep(key, reading, body)
+                return body, False
+            making = asyncio.create_task(self._make(key, reading, value, pretty=question.pretty))
+            self._made[key, reading.index] = making
+        # Who asked first may go away; the others still get it.
+        return await asyncio.shield(making), False
 
-    def _keep(self, key: Key, index: int, body: bytes) -> None:
+    async def _make(self, key: Key, reading: Reading, value: Any, *, pretty: bool) -> bytes:
+        try:
+            body = await encoded(value, pretty=pretty)
+        finally:
+            del self._made[key, reading.index]
+        self._keep(key, reading, body)
+        return body
+
+    def _keep(self, key: Key, reading: Reading, body: bytes) -> None:
+        if reading.status != 200 or len(body) > LARGEST_KEPT:
+            return
         before = self._bodies.pop(key, None)
+        if before is not None and before[0] > reading.index:
+            self._bodies[key] = before
+            return
         self._kept += len(body) + _ENTRY - (len(before[1]) + _ENTRY if before is not None else 0)
-        self._bodies[key] = (index, body)
+        self._bodies[key] = (reading.index, body)
         while self._kept > MOST_KEPT:
             _, (_, oldest) = self._bodies.popitem(last=False)
             self._kept -= len(oldest) + _ENTRY
