@@ -228,6 +228,15 @@ def test_a_question_that_makes_no_sense(registry: Serving, path: str, status: in
     assert (answer.status, answer.text) == (status, sentence)
 
 
+def test_no_page_of_another_site_registers_or_reads(registry: Serving) -> None:
+    page = {"Origin": "http://evil.example:8500", "Host": "evil.example:8500", "Sec-Fetch-Site": "same-origin"}
+    path, body = "/v1/agent/service/register", {"Name": "evil"}
+    assert registry.call("PUT", path, body, page).status == 403
+    assert registry.call("GET", "/v1/agent/services", None, page).status == 403
+    assert registry.call("PUT", path, body, {"Origin": "https://evil.example"}).status == 403
+    assert registry.ids("evil") == []
+
+
 def test_one_slash_too_many_is_forgiven(registry: Serving) -> None:
     answer = registry.get("/v1//catalog//services?stale")
     assert (answer.status, answer.headers["Location"]) == (301, "/v1/catalog/services?stale")

@@ -12,6 +12,7 @@ from aiohttp import web
 from sampan.registry.api import question as questions
 from sampan.registry.api.answer import JSON_TYPE, RefusalError, encoded, refusal
 from sampan.registry.api.blocking import Reads, View
+from sampan.registry.api.browsers import from_strangers_page
 from sampan.registry.api.question import Question
 from sampan.registry.api.redirects import elsewhere, moved
 from sampan.registry.registry import Registry
@@ -102,6 +103,8 @@ def _guard(registry: Registry, folders: frozenset[str]) -> Any:
     async def guard(request: web.Request, handler: Any) -> web.StreamResponse:
         if token and not compare_digest(_token(request).encode(), token.encode()):
             return refusal(403, "Permission denied: this registry needs its token (X-Consul-Token)")
+        if not token and from_strangers_page(request.method, request.headers):
+            return refusal(403, "Permission denied: this registry answers no page of another site in a browser")
         try:
             answer: web.StreamResponse = await handler(request)
         except RefusalError as error:
