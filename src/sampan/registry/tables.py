@@ -13,6 +13,7 @@ import asyncio
 import json
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from sampan.registry.store import Change, Store
@@ -21,7 +22,7 @@ Row = TypeVar("Row", bound=Mapping[str, Any])
 Topic = Hashable
 Grouping = Callable[[Any], Iterable[Hashable]]
 """Under which groups a row is found, besides its key."""
-MOST_TOPICS = 1 << 17
+MOST_TOPICS = 1 << 16
 AT_ONCE = 32
 Choice = Callable[[Topic], bool]
 """Which of the topics that somebody waits for."""
@@ -181,14 +182,14 @@ class Tables:
                 self._wake([topic for topic in self._waiting if choice(topic)])
 
     def _remember(self, topics: Iterable[Topic], index: int) -> None:
-        """The longest untouched are forgotten when there are too many (services with names of one use): who waits for
-        one of them is told of a change that was none."""
+        """When there are too many (services with names of one use), the half that was not touched for longest is
+        forgotten: who asks for one of those is told of a change that was none. Half, since that must be seldom."""
         for topic in topics:
             self._topics.pop(topic, None)
             self._topics[topic] = index
-        while len(self._topics) > MOST_TOPICS:
-            oldest = next(iter(self._topics))
-            self._floor = max(self._floor, self._topics.pop(oldest))
+        if len(self._topics) > MOST_TOPICS:
+            for topic in list(islice(self._topics, MOST_TOPICS // 2)):
+                self._floor = max(self._floor, self._topics.pop(topic))
 
     def waiting(self) -> int:
         """How many wait, each topic counted."""

@@ -123,3 +123,22 @@ def test_waiters_wake_for_their_topic_and_for_no_other() -> None:
         assert tables.index_of("prefix") < tables.index
 
     asyncio.run(scenario())
+
+
+def test_topics_of_one_use_are_forgotten_and_no_index_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sampan.registry.tables.MOST_TOPICS", 10)
+    tables, _ = made()
+    seen: dict[int, int] = {}
+    moved = 0
+    for number in range(200):
+        with tables.write() as write:
+            write.touch(number, "busy")
+        assert tables.index_of(number) == tables.index_of("busy") == tables.index
+        for earlier, index in seen.items():
+            now = tables.index_of(earlier)
+            assert now >= index, "an index never goes back"
+            moved += now > index
+            seen[earlier] = now
+        seen[number] = tables.index_of(number)
+    # Each time half of them is forgotten, and not at each write: or who waits for them would never wait.
+    assert moved < 200 * 200 / 4
