@@ -10,7 +10,7 @@ from sampan.registry.api.answer import RefusalError
 from sampan.registry.api.application import Route
 from sampan.registry.api.blocking import Reading, View
 from sampan.registry.api.question import Question
-from sampan.registry.api.selection import Filter, NodeMeta, nearest, tagged, tags
+from sampan.registry.api.selection import Filter, NodeMeta, instances_in_order, nearest, tagged, tags
 from sampan.registry.catalog import Catalog, MissingError
 from sampan.registry.filter import fields
 from sampan.registry.registration import catalogue
@@ -75,20 +75,20 @@ async def services(registry: Registry, question: Question) -> View:
 
 
 async def service(registry: Registry, question: Question) -> View:
-    name = _named(question, "service", "Missing service name")
+    name = question.required("service", "Missing service name")
     topics = (rows.service_topic(name),)
     return _instances(registry, question, topics, lambda: registry.catalog.instances(name))
 
 
 async def connect(registry: Registry, question: Question) -> View:
-    name = _named(question, "service", "Missing service name")
+    name = question.required("service", "Missing service name")
     topics = (rows.SERVICES, rows.NODES)
     return _instances(registry, question, topics, lambda: registry.catalog.connected(name))
 
 
 async def node(registry: Registry, question: Question) -> View:
     """By name, by id, or by the beginning of an id; null for none."""
-    name, narrow = _named(question, "node", "Missing node name"), Filter(question, fields.SERVICE)
+    name, narrow = question.required("node", "Missing node name"), Filter(question, fields.SERVICE)
 
     def body(found: NodeRow | None) -> dict[str, Any] | None:
         if found is None:
@@ -100,7 +100,7 @@ async def node(registry: Registry, question: Question) -> View:
 
 
 async def node_services(registry: Registry, question: Question) -> View:
-    name, narrow = _named(question, "node", "Missing node name"), Filter(question, fields.SERVICE)
+    name, narrow = question.required("node", "Missing node name"), Filter(question, fields.SERVICE)
 
     def body(found: NodeRow | None) -> dict[str, Any]:
         on_it = narrow.of(_on(registry.catalog, found)) if found is not None else None
@@ -131,9 +131,7 @@ def _instances(
     wanted, first = tags(question), nearest(registry, question)
 
     def body() -> list[dict[str, Any]]:
-        ordered = sorted(
-            found(), key=lambda row: (row["Node"].lower() != first, row["Node"].lower(), row["Service"]["ID"].lower())
-        )
+        ordered = instances_in_order(found(), first)
         return narrow.of(
             [
                 _flat(node, row["Service"])
@@ -180,13 +178,6 @@ def _flat(node: NodeRow, service: NodeService) -> dict[str, Any]:
 def _same_datacenter(registry: Registry, named: str) -> None:
     if named and named != registry.identity.datacenter:
         raise RefusalError(500, "No path to datacenter")
-
-
-def _named(question: Question, part: str, missing: str) -> str:
-    name = question.path(part)
-    if not name:
-        raise RefusalError(400, missing)
-    return name
 
 
 ROUTES = (

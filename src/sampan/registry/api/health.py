@@ -10,7 +10,7 @@ from sampan.registry.api.answer import RefusalError
 from sampan.registry.api.application import Route
 from sampan.registry.api.blocking import Reading, View
 from sampan.registry.api.question import Question
-from sampan.registry.api.selection import Filter, NodeMeta, nearest, tagged, tags
+from sampan.registry.api.selection import Filter, NodeMeta, instances_in_order, nearest, tagged, tags
 from sampan.registry.catalog import Catalog
 from sampan.registry.filter import fields
 from sampan.registry.registry import Registry
@@ -19,37 +19,37 @@ from sampan.registry.tables import Topic
 
 
 async def service(registry: Registry, question: Question) -> View:
-    name = _named(question, "service", "Missing service name")
+    name = question.required("service", "Missing service name")
     topics = (rows.service_topic(name),)
     return _instances(registry, question, topics, lambda: registry.catalog.instances(name))
 
 
 async def connect(registry: Registry, question: Question) -> View:
     """Proxies in front of a service, and instances that speak Consul's mesh themselves."""
-    name = _named(question, "service", "Missing service name")
+    name = question.required("service", "Missing service name")
     topics = (rows.SERVICES, rows.CHECKS, rows.NODES)
     return _instances(registry, question, topics, lambda: registry.catalog.connected(name))
 
 
 async def ingress(registry: Registry, question: Question) -> View:
     """No service of ours is behind an ingress gateway of Consul's mesh."""
-    _named(question, "service", "Missing service name")
+    question.required("service", "Missing service name")
     return lambda: Reading(1, (), list)
 
 
 async def checks(registry: Registry, question: Question) -> View:
-    name = _named(question, "service", "Missing service name")
+    name = question.required("service", "Missing service name")
     return _checks(registry, question, (rows.service_topic(name),), lambda: registry.catalog.checks_about(name))
 
 
 async def node(registry: Registry, question: Question) -> View:
-    name = _named(question, "node", "Missing node name")
+    name = question.required("node", "Missing node name")
     of_node = registry.catalog.checks
     return _checks(registry, question, (rows.node_topic(name),), lambda: of_node.group("node", name.lower()))
 
 
 async def state(registry: Registry, question: Question) -> View:
-    wanted = _named(question, "state", "Missing check state")
+    wanted = question.required("state", "Missing check state")
     everything = registry.catalog.checks.rows
     return _checks(
         registry,
@@ -57,13 +57,6 @@ async def state(registry: Registry, question: Question) -> View:
         (rows.CHECKS,),
         lambda: (check for check in everything.values() if wanted in ("any", check["Status"])),
     )
-
-
-def _named(question: Question, part: str, missing: str) -> str:
-    name = question.path(part)
-    if not name:
-        raise RefusalError(400, missing)
-    return name
 
 
 def _instances(
@@ -76,7 +69,7 @@ def _instances(
     def body() -> list[dict[str, Any]]:
         chosen = [
             row
-            for row in sorted(found(), key=lambda row: _order(row, first))
+            for row in instances_in_order(found(), first)
             if tagged(wanted, row["Service"]["Tags"]) and (not of_nodes or of_nodes.has(catalog.node(row["Node"])))
         ]
         entries = narrow.of([_entry(catalog, row) for row in chosen])
@@ -95,12 +88,6 @@ def _entry(catalog: Catalog, row: ServiceRow) -> dict[str, Any]:
 
 def _sorted(found: Iterable[CheckRow]) -> list[CheckRow]:
     return sorted(found, key=lambda check: check["CheckID"])
-
-
-def _order(row: ServiceRow, first: str) -> tuple[bool, str, str]:
-    """As Consul's store: by node and id."""
-    node = row["Node"].lower()
-    return node != first, node, row["Service"]["ID"].lower()
 
 
 def _checks(

@@ -59,6 +59,13 @@ class Question:
         """A part of the path that the route names."""
         return str(self.request.match_info[name])
 
+    def required(self, name: str, missing: str) -> str:
+        """The same, which may not be empty. Raises RefusalError (400) with Consul's sentence for that."""
+        value = self.path(name)
+        if not value:
+            raise RefusalError(400, missing)
+        return value
+
     async def body(self) -> bytes:
         return await self.request.read()
 

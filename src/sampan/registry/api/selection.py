@@ -15,7 +15,7 @@ from sampan.registry.api.answer import RefusalError
 from sampan.registry.api.question import Question
 from sampan.registry.filter.fields import Fields
 from sampan.registry.registry import Registry
-from sampan.registry.rows import NodeRow
+from sampan.registry.rows import NodeRow, ServiceRow
 
 Entry = TypeVar("Entry", bound=Mapping[str, Any])
 
@@ -66,6 +66,16 @@ def nearest(registry: Registry, question: Question) -> str:
     near = question.one("near")
     own = registry.identity.node
     return own.lower() if near == "_agent" or near.lower() == own.lower() else ""
+
+
+def instances_in_order(found: Iterable[ServiceRow], first: str) -> list[ServiceRow]:
+    """By node and id, as Consul's store has them; `first` as `nearest` gives it."""
+
+    def place(row: ServiceRow) -> tuple[bool, str, str]:
+        node = row["Node"].lower()
+        return node != first, node, row["Service"]["ID"].lower()
+
+    return sorted(found, key=place)
 
 
 @lru_cache(maxsize=256)
