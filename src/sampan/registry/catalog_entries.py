@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sampan.registry import rows
 from sampan.registry.catalog import Catalog, MissingError
 from sampan.registry.registration.catalogue import NodeEntry, Removal
 from sampan.registry.tables import Write
@@ -10,7 +11,7 @@ from sampan.registry.tables import Write
 def register(catalog: Catalog, write: Write, entry: NodeEntry) -> None:
     """Raises MissingError for a check of a service that is not there.
 
-    Our own node stays as it is: in Consul, too, its agent sets it right again.
+    Our own node stays as it is, alive and at its address: in Consul, too, its agent sets it right again.
     """
     _rename(catalog, write, entry)
     existing = catalog.node(entry.node)
@@ -27,6 +28,8 @@ def register(catalog: Catalog, write: Write, entry: NodeEntry) -> None:
     if entry.service is not None:
         catalog.register_service(write, node, entry.service)
     for check in entry.checks:
+        if catalog.is_own(node) and check.check_id == rows.SERF_HEALTH:
+            continue
         try:
             catalog.register_check(
                 write,
@@ -39,6 +42,8 @@ def register(catalog: Catalog, write: Write, entry: NodeEntry) -> None:
                 service_id=check.service_id,
                 kind=check.kind,
                 shown=check.shown,
+                # One that is run here is run on: its definition is the agent's.
+                definition=catalog.definitions.get(check.check_id),
             )
         except MissingError as error:
             raise MissingError(f'failed inserting check: {error} on node "{node}"') from None

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from sampan.registry import agent
+from sampan.registry import agent, catalog_entries
 from sampan.registry.catalog import MissingError
-from sampan.registry.registration import checks, services
+from sampan.registry.registration import catalogue, checks, services
+from sampan.registry.registration.decode import RegistrationError
 from sampan.registry.registry import Registry
 
 from . import told
@@ -63,6 +64,34 @@ def test_a_check_of_a_service_that_is_not_there() -> None:
     made = told.registry()
     with pytest.raises(MissingError, match='ServiceID "none" does not exist'), made.tables.write() as write:
         agent.register_check(made.catalog, write, checks.of_agent({"Name": "c", **TTL, "ServiceID": "none"}))
+
+
+def enter(made: Registry, given: dict[str, Any]) -> None:
+    with made.tables.write() as write:
+        catalog_entries.register(made.catalog, write, catalogue.of_register(given))
+
+
+def test_nobody_says_that_our_own_node_is_dead_or_elsewhere() -> None:
+    made = told.registry()
+    dead = {"CheckID": "serfHealth", "Status": "critical"}
+    enter(made, {"Node": told.IDENTITY.node, "Address": "10.0.0.9", "Check": dead})
+    [check] = made.catalog.checks_of(told.IDENTITY.node, "")
+    assert check["Status"] == "passing"
+    assert made.catalog.node(told.IDENTITY.node)["Address"] == "127.0.0.1"  # type: ignore[index]
+    for given in ({"Name": "serfHealth", **TTL}, {"Name": "x", "ID": "serfHealth", **TTL}):
+        with pytest.raises(RegistrationError, match="serfHealth is the check of the node itself"):
+            checks.of_agent(given)
+    with pytest.raises(RegistrationError, match="serfHealth is the check of the node itself"):
+        services.of_agent({"Name": "web", "Check": {"CheckID": "serfHealth", **TTL}})
+
+
+def test_what_somebody_else_says_of_our_check_does_not_end_it() -> None:
+    made = told.registry()
+    register(made, {"Name": "web", "Check": TTL})
+    said = {"CheckID": "service:web", "ServiceID": "web", "Status": "passing"}
+    enter(made, {"Node": told.IDENTITY.node, "Address": "10.0.0.9", "Check": said})
+    assert found(made, "CheckID", "Status") == [("service:web", "passing")]
+    assert made.catalog.definitions.rows == {"service:web": {"TTL": 3600.0}}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from sampan.registry.registration import decode
 from sampan.registry.registration.decode import Fields, RegistrationError
-from sampan.registry.rows import STATUSES, DefinitionRow, Status
+from sampan.registry.rows import SERF_HEALTH, STATUSES, DefinitionRow, Status
 
 _NO_SCRIPTS = (
     "Scripts are disabled on this agent: this registry runs no commands. "
@@ -97,10 +97,8 @@ def of_agent(value: Any) -> CheckRegistration:
         raise RegistrationError("Missing check name")
     if given.get("Status", "") not in ("", *STATUSES):
         raise RegistrationError("Bad check status")
-    read = _read(given)
-    return CheckRegistration(
-        read.definition, read.kind, read.check_id or read.name, read.name, read.status, read.notes, read.service_id
-    )
+    # A check of the agent is called by its name where it has no id.
+    return _read({**given, "CheckID": given.get("CheckID") or given.get("ID") or given["Name"]})
 
 
 def of_service(one: Any, many: Iterable[Any]) -> list[CheckRegistration]:
@@ -127,11 +125,13 @@ def _read(given: Mapping[str, Any]) -> CheckRegistration:
     definition = {
         name: value for name, value in given.items() if name in _HOW_NAMES and (value or name == "H2PingUseTLS")
     }
-    status = given.get("Status", "")
+    status, check_id = given.get("Status", ""), given.get("CheckID") or given.get("ID") or ""
+    if check_id == SERF_HEALTH:
+        raise _invalid(f"{SERF_HEALTH} is the check of the node itself")
     return CheckRegistration(
         cast(DefinitionRow, definition),
         kind_of(given),
-        given.get("CheckID") or given.get("ID") or "",
+        check_id,
         given.get("Name", ""),
         cast(Status, status) if status in STATUSES else None,
         given.get("Notes", ""),
