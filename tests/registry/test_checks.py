@@ -117,14 +117,19 @@ def test_http_that_does_not_answer_in_time(ours: httpx.Client, site: Web) -> Non
     assert "deadline exceeded" in when(ours, "slow", status("critical"))["Output"]
 
 
-def test_https_is_verified_unless_told_not_to(ours: httpx.Client, tmp_path: Path) -> None:
+def test_tls_is_verified_unless_told_not_to(ours: httpx.Client, tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem.written(tmp_path))
     with web(context) as site:
         register(ours, "strict", HTTP=site.url, Interval=OFTEN, Status="passing")
         register(ours, "lax", HTTP=site.url, Interval=OFTEN, TLSSkipVerify=True, TLSServerName="shop.example")
-        assert "x509" in when(ours, "strict", status("critical"))["Output"]
-        when(ours, "lax", status("passing"))
+        place = site.url.split("/")[2]
+        register(ours, "tcp-strict", TCP=place, TCPUseTLS=True, Interval=OFTEN, Status="passing")
+        register(ours, "tcp-lax", TCP=place, TCPUseTLS=True, Interval=OFTEN, TLSSkipVerify=True)
+        for name in ("strict", "tcp-strict"):
+            assert "x509" in when(ours, name, status("critical"))["Output"]
+        for name in ("lax", "tcp-lax"):
+            when(ours, name, status("passing"))
 
 
 def test_tcp_bad_and_good_again(ours: httpx.Client) -> None:
@@ -291,3 +296,16 @@ def begun(name: str) -> str:
 def seen(client: httpx.Client, name: str) -> Check:
     check = when(client, f"same-{name}", lambda check: check["Status"] != begun(name))
     return {key: check[key] for key in ("Name", "Status", "Type", "Output", "CheckID")}
+
+
+@pytest.mark.consul
+def test_a_note_alone_is_told_later_as_in_consul(ours: httpx.Client, consul: httpx.Client) -> None:
+    found = []
+    for client in (ours, consul):
+        register(client, "notes", TTL="1h")
+        for note in ("one", "two", "3" * 5000):
+            client.put("/v1/agent/check/update/service:notes", json={"Status": "passing", "Output": note})
+            when(client, "notes", status("passing"))
+        told = when(client, "notes", status("passing"))["Output"]
+        found.append((told, client.get("/v1/agent/checks").json()["service:notes"]["Output"]))
+    assert found[0] == found[1] == ("one", "3" * 4096 + " ... (captured 4096 of 5000 bytes)")

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
-from sampan.registry import rows, sharing
-from sampan.registry.checking.outcome import largest_output
+from sampan.registry import outputs, rows, sharing
 from sampan.registry.identity import Identity
 from sampan.registry.registered import Registered
 from sampan.registry.rows import CheckRow, DefinitionRow, NodeService, Status
@@ -105,11 +104,18 @@ class Checks(Registered):
         return after
 
     def report(self, write: Write, check_id: str, status: Status, output: str) -> None:
-        """Of a check with a TTL, by whoever it is about. Raises MissingError for any other."""
+        """Of a check with a TTL, by whoever it is about. What it says anew, being what it was, is not told yet
+        (checking.reports). Raises MissingError for any other."""
         definition = self.definitions.get(check_id)
         if definition is None or not definition.get("TTL"):
             raise MissingError(f'CheckID "{check_id}" does not have associated TTL')
-        self.set_check_status(write, self.identity.node, check_id, status, _cut(output, definition))
+        output = outputs.reported(definition, output)
+        before = self.check(self.identity.node, check_id)
+        if before is not None and before["Status"] == status and before["Output"] != output:
+            self.newer_outputs[check_id] = output
+        else:
+            self.newer_outputs.pop(check_id, None)
+            self.set_check_status(write, self.identity.node, check_id, status, output)
         for hook in self.on_report:
             hook(write, check_id)
 
@@ -154,8 +160,3 @@ class Checks(Registered):
         if services:
             for service in self.services_of(node):
                 write.touch(rows.service_topic(service["Service"]["Service"]))
-
-
-def _cut(output: str, definition: DefinitionRow) -> str:
-    most, whole = largest_output(definition), len(output)
-    return output if whole <= most else f"{output[:most]} ... (captured {most} of {whole} bytes)"

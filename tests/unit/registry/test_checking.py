@@ -224,7 +224,8 @@ async def test_a_ttl_expires_unless_it_is_reported() -> None:
         await world.after(9.0)
         world.report("c", "passing", "all is well")
     await world.after(9.5)
-    assert world.said("c") == ("passing", "all is well")
+    assert world.said("c")[0] == "passing"
+    assert world.newest("c") == "all is well"
     await world.after(1.0)
     assert world.said("c") == ("critical", "TTL expired (last output before timeout follows): all is well")
     world.report("c", "warning", "so so")
@@ -232,6 +233,24 @@ async def test_a_ttl_expires_unless_it_is_reported() -> None:
     assert world.said("c") == ("warning", "so so")
     await world.after(1.0)
     assert world.said("c")[0] == "critical"
+
+
+@run
+async def test_a_report_that_only_says_something_new_is_told_later_and_cut() -> None:
+    world = World()
+    world.register("c", TTL=1e6)
+    world.report("c", "passing", "0")
+    index = world.registry.tables.index
+    for at in range(1, 20):
+        world.report("c", "passing", str(at))
+        await world.after(1.0)
+        assert (world.said("c"), world.newest("c")) == (("passing", "0"), str(at))
+    assert world.registry.tables.index == index
+    await world.after(450.0)
+    assert (world.said("c"), world.newest("c")) == (("passing", "19"), None)
+    world.report("c", "warning", "é" * 3000)
+    assert world.said("c") == ("warning", "é" * 2048 + " ... (captured 4096 of 6000 bytes)")
+    assert world.newest("c") is None
 
 
 @run

@@ -221,8 +221,8 @@ class Checking:
     def _reported(self, check_id: str) -> None:
         run, check = self._runs.get(check_id), self._catalog.check(self._catalog.identity.node, check_id)
         if run is not None and check is not None:
-            run.last = check["Output"]
-            self._reports.forget(check_id)
+            run.last = self._catalog.newer_outputs.get(check_id, check["Output"])
+            self._reports.reported(check_id)
             self._reaping.found(check_id, critical=check["Status"] == "critical", now=self._clock.now())
             self._expire_later(check_id, run)
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sampan.registry.rows import DefinitionRow, Status
-
-# `check_output_max_size`'s default.
-LARGEST_OUTPUT = 4096
+from sampan.registry.rows import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +19,3 @@ def passing(output: str) -> Outcome:
 
 def critical(output: str) -> Outcome:
     return Outcome("critical", output)
-
-
-def largest_output(definition: DefinitionRow) -> int:
-    """A check may have less than the agent's limit, not more."""
-    return min(definition.get("OutputMaxSize") or LARGEST_OUTPUT, LARGEST_OUTPUT)

@@ -43,9 +43,14 @@ class Reports:
             self.forget(check_id)
         else:
             self._catalog.newer_outputs[check_id] = outcome.output
-            if check_id not in self._timers:
-                wait = UPDATE_SECONDS * (0.5 + self._random.random())
-                self._timers[check_id] = self._clock.call_at(self._clock.now() + wait, partial(self._tell, check_id))
+            self._tell_later(check_id)
+
+    def reported(self, check_id: str) -> None:
+        """The catalogue was told by the service itself."""
+        if check_id in self._catalog.newer_outputs:
+            self._tell_later(check_id)
+        else:
+            self.forget(check_id)
 
     def forget(self, check_id: str) -> None:
         self._catalog.newer_outputs.pop(check_id, None)
@@ -56,6 +61,11 @@ class Reports:
     def close(self) -> None:
         for check_id in list(self._timers):
             self.forget(check_id)
+
+    def _tell_later(self, check_id: str) -> None:
+        if check_id not in self._timers:
+            wait = UPDATE_SECONDS * (0.5 + self._random.random())
+            self._timers[check_id] = self._clock.call_at(self._clock.now() + wait, partial(self._tell, check_id))
 
     def _tell(self, check_id: str) -> None:
         self._timers.pop(check_id)

@@ -9,7 +9,8 @@ import ssl
 import aiohttp
 from multidict import CIMultiDict
 
-from sampan.registry.checking.outcome import Outcome, critical, largest_output
+from sampan.registry import outputs
+from sampan.registry.checking.outcome import Outcome, critical
 from sampan.registry.checking.probes import places
 from sampan.registry.rows import DefinitionRow, Status
 
@@ -30,7 +31,7 @@ class HttpProbe:
         method, target = definition.get("Method") or "GET", definition["HTTP"]
         try:
             async with self._request(method, target, definition) as response:
-                output = await _body(response, largest_output(definition))
+                output = await _body(response, outputs.largest(definition))
                 words = f"HTTP {method} {target}: {response.status} {response.reason} Output: {output}"
                 return Outcome(_status(response.status), words)
         except TimeoutError:

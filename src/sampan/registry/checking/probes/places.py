@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import socket
 import ssl
+from collections.abc import Sequence
 from functools import lru_cache
+from ipaddress import ip_address
+from typing import Any
 
 from sampan.registry.rows import DefinitionRow
 
@@ -34,6 +38,24 @@ def host_and_port(place: str) -> tuple[str, int]:
     if not port.isascii() or not port.isdigit() or int(port) > 0xFFFF:
         raise ValueError(f"address {place}: invalid port")
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+async def addresses(host: str, port: int, kind: socket.SocketKind) -> Sequence[tuple[socket.AddressFamily, Any]]:
+    """Most hosts are addresses, for which no thread need look anything up. Raises OSError."""
+    if (family := _family(host)) is not None:
+        return [(family, (host, port))]
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=kind)
+    return [(each, address) for each, *_, address in found]
+
+
+@lru_cache(4096)
+def _family(host: str) -> socket.AddressFamily | None:
+    if "%" in host:
+        return None  # its zone is the resolver's to understand
+    try:
+        return socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
+    except ValueError:
+        return None
 
 
 def dial_failure(network: str, place: str, error: Exception) -> str:

@@ -22,7 +22,7 @@ async def probe(definition: DefinitionRow) -> Outcome:
 async def _look(host: str, port: int, seconds: float) -> None:
     """Raises OSError."""
     loop = asyncio.get_running_loop()
-    family, *_, address = (await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM))[0]
+    family, address = (await places.addresses(host, port, socket.SOCK_DGRAM))[0]
     with socket.socket(family, socket.SOCK_DGRAM) as asking:
         asking.setblocking(False)
         asking.connect(address)
