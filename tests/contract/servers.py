@@ -43,7 +43,8 @@ def kept_in(folder: Path, *options: str) -> Iterator[Agent]:
     log = folder / "log"
     command = [
         *(sys.executable, "-m", "sampan.registry", "--state", str(folder / "state")),
-        *("--http", "127.0.0.1:0", "--dns", "127.0.0.1:0", "--node", NODE, "--datacenter", DATACENTER, *options),
+        *("--http", "127.0.0.1:0", "--dns", "127.0.0.1:0", "--node", NODE, "--datacenter", DATACENTER),
+        *("--check-update-interval", "0s", *options),
     ]
     with log.open("ab") as sink:
         process = subprocess.Popen(

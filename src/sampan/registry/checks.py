@@ -16,6 +16,8 @@ from sampan.registry.registered import Registered
 from sampan.registry.rows import CheckRow, DefinitionRow, NodeService, Status
 from sampan.registry.tables import Write
 
+UPDATE_SECONDS = 300.0  # `check_update_interval`'s default
+
 Row = TypeVar("Row")
 Hook: TypeAlias = Callable[[Write, Row | None, Row | None], None]
 """(write, before, after); None: absent."""
@@ -30,6 +32,8 @@ class Checks(Registered):
 
     def __init__(self, identity: Identity) -> None:
         super().__init__(identity)
+        self.update_seconds = UPDATE_SECONDS
+        """How long about a new output alone waits; 0: it is told at once."""
         self.newer_outputs: dict[str, str] = {}
         """By check id, of our own node: what a check says now, where only that has changed and is not written yet."""
         self.after_check: list[Hook[CheckRow]] = []
@@ -103,6 +107,12 @@ class Checks(Registered):
         self._put_check(write, before, after)
         return after
 
+    def waits_with(self, before: CheckRow | None, status: Status, output: str) -> bool:
+        """Whether a check is what it was and only says something new, which is not worth a write now."""
+        if before is None or self.update_seconds <= 0:
+            return False
+        return before["Status"] == status and before["Output"] != output
+
     def report(self, write: Write, check_id: str, status: Status, output: str) -> None:
         """Of a check with a TTL, by whoever it is about. What it says anew, being what it was, is not told yet
         (checking.reports). Raises MissingError for any other."""
@@ -111,7 +121,7 @@ class Checks(Registered):
             raise MissingError(f'CheckID "{check_id}" does not have associated TTL')
         output = outputs.reported(definition, output)
         before = self.check(self.identity.node, check_id)
-        if before is not None and before["Status"] == status and before["Output"] != output:
+        if self.waits_with(before, status, output):
             self.newer_outputs[check_id] = output
         else:
             self.newer_outputs.pop(check_id, None)

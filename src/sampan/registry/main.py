@@ -25,11 +25,13 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
+from sampan.consul.durations import parse_duration
 from sampan.registry import place
 from sampan.registry import registry as registries
 from sampan.registry.api.application import application
 from sampan.registry.api.families import FAMILIES
 from sampan.registry.checking.running import running
+from sampan.registry.checks import UPDATE_SECONDS
 from sampan.registry.dns.directory import Directory
 from sampan.registry.dns.server import Sockets, answering, listening, served
 from sampan.registry.dns.zone import Zone
@@ -62,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--datacenter", default="dc1")
     result.add_argument("--node", default=socket.gethostname().partition(".")[0].lower() or "localhost")
     result.add_argument("--token", default=os.environ.get(place.TOKEN_VARIABLE, ""), help=argparse.SUPPRESS)
+    result.add_argument("--check-update-interval", type=parse_duration, default=UPDATE_SECONDS, metavar="DURATION")
     result.add_argument("--ready", choices=("json", "words"), default="json", help="how to say that it serves")
     return result
 
@@ -92,6 +95,7 @@ async def _run(chosen: argparse.Namespace) -> None:
         )
         store = undo.enter_context(contextlib.closing(Store(chosen.state / "registry.db")))
         registry = registries.build(identity, store)
+        registry.catalog.update_seconds = chosen.check_update_interval
         # What is here by now stays, and is never looked at again by the garbage collector.
         gc.freeze()
         gc.enable()

@@ -17,8 +17,6 @@ from sampan.registry.checking.outcome import Outcome
 from sampan.registry.store import StoreError
 from sampan.registry.tables import Tables
 
-UPDATE_SECONDS = 300.0
-
 log = logging.getLogger(__name__)
 
 
@@ -37,13 +35,13 @@ class Reports:
         check = self._catalog.check(self._catalog.identity.node, check_id)
         if check is None:
             return
-        if check["Status"] != outcome.status:
-            self._write(check_id, outcome)
-        elif check["Output"] == outcome.output:
-            self.forget(check_id)
-        else:
+        if self._catalog.waits_with(check, outcome.status, outcome.output):
             self._catalog.newer_outputs[check_id] = outcome.output
             self._tell_later(check_id)
+        elif (check["Status"], check["Output"]) == (outcome.status, outcome.output):
+            self.forget(check_id)
+        else:
+            self._write(check_id, outcome)
 
     def reported(self, check_id: str) -> None:
         """The catalogue was told by the service itself."""
@@ -64,7 +62,7 @@ class Reports:
 
     def _tell_later(self, check_id: str) -> None:
         if check_id not in self._timers:
-            wait = UPDATE_SECONDS * (0.5 + self._random.random())
+            wait = self._catalog.update_seconds * (0.5 + self._random.random())
             self._timers[check_id] = self._clock.call_at(self._clock.now() + wait, partial(self._tell, check_id))
 
     def _tell(self, check_id: str) -> None:
