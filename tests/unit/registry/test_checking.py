@@ -333,6 +333,25 @@ async def test_a_service_is_kept_for_a_minute_at_least() -> None:
 
 
 @run
+async def test_a_service_that_registers_again_is_not_taken_for_the_one_before() -> None:
+    world = World()
+    catalog = world.registry.catalog
+    given = {"service_id": "web", "TTL": 1.0, "DeregisterCriticalServiceAfter": 60.0}
+    world.register("c", **given)
+    await world.after(59.0)
+    with world.registry.tables.write() as write:
+        catalog.deregister_service(write, NODE, "web")
+    world.register("c", **given)
+    await world.after(45.0)
+    assert catalog.service(NODE, "web") is not None
+    world.register("c", **given)
+    await world.after(45.0)
+    assert catalog.service(NODE, "web") is not None
+    await world.after(60.0)
+    assert catalog.service(NODE, "web") is None
+
+
+@run
 async def test_an_alias_is_as_well_as_its_service_and_its_node() -> None:
     world = World()
     world.register("web-1", service_id="web", status="passing", TTL=1e6)
