@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 from sampan.registry import outputs
 from sampan.registry.checking.outcome import Outcome, critical
 from sampan.registry.checking.probes import places
+from sampan.registry.place import Address
 from sampan.registry.rows import DefinitionRow, Status
 
 USER_AGENT = "Consul Health Check"  # services tell checks from requests by it
@@ -37,7 +38,11 @@ class HttpProbe:
         except TimeoutError:
             failure = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
         except aiohttp.ClientConnectorError as error:
-            failure = places.dial_failure("tcp", f"{error.host}:{error.port}", _inner(error))
+            failure = places.dial_failure("tcp", str(Address(error.host, error.port or 0)), _inner(error))
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
+            failure = "it is no URL of HTTP, such as http://127.0.0.1:8080/health"
+        except aiohttp.ClientOSError as error:
+            failure = places.reason(error).replace("connect:", "read:")
         except aiohttp.ServerDisconnectedError:
             failure = "EOF"
         except (aiohttp.ClientError, OSError, ValueError) as error:
