@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingUnixStreamServer
@@ -250,7 +251,8 @@ def test_consul_killed_and_back(one: Echo, two: Echo) -> None:
         plane = stage.plane()
         stage.apply(gateway(stage.port), backend("one", one.port), backend("two", two.port), route("a", {"one": 1}))
         plane.until_answer("one")
-        until(lambda: stage.leader())
+        # What is not on disk yet is not there after a kill; that takes half a second.
+        until(lambda: _kept(plane) == 4, lambda: plane.log)
         with plane.load() as seen:
             os.kill(agent.pid, signal.SIGKILL)
             said = plane.until_diagnostic("SMP0217")
@@ -268,6 +270,13 @@ def test_consul_killed_and_back(one: Echo, two: Echo) -> None:
                 until(lambda: not [item for item in plane.diagnostics() if item["code"] == "SMP0217"])
                 until(lambda: _reasons(stage.status(ROUTE_KEY)))
         assert seen[200] > 100
+
+
+def _kept(plane: Plane) -> int:
+    """How many documents of the KV would survive."""
+    with closing(sqlite3.connect(f"file:{plane.folder / 'state.db'}?mode=ro", uri=True)) as database:
+        found: int = database.execute("SELECT count(*) FROM last_good WHERE source='consul-kv'").fetchone()[0]
+        return found
 
 
 @contextmanager
