@@ -95,6 +95,14 @@ def test_an_item_of_a_list_is_a_document_of_its_own() -> None:
     assert text.startswith("apiVersion:")
 
 
+def test_what_means_nothing_by_itself_is_told() -> None:
+    """Items of a list may share an anchor; each is to be kept under a key of its own."""
+    items = "  - apiVersion: v1\n    kind: Namespace\n    metadata: &m {name: a}\n"
+    items += "  - apiVersion: v1\n    kind: Service\n    metadata: *m\n    spec: {ports: [{port: 80}]}\n"
+    (said,) = _mistakes("apiVersion: v1\nkind: List\nitems:\n" + items)
+    assert (said.code.id, said.origin.line) == ("SMP0104", 7)
+
+
 def test_files_that_a_document_names_go_into_it() -> None:
     text = "apiVersion: v1\nkind: Secret\nmetadata: {name: tls, annotations: {files.sampan.dev/tls.crt: a.pem, b: c}}\n"
     (document,) = _documents(text)
