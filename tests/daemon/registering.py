@@ -15,14 +15,14 @@ from .conftest import until
 class Registry:
     """At host:port."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, address: str, token: str = "") -> None:
+        self.address, self.headers = address, {"x-consul-token": token} if token else {}
 
     @classmethod
-    def of(cls, state: Path) -> Registry:
+    def of(cls, state: Path, token: str = "") -> Registry:
         """The embedded one of a Sampan, once it serves."""
         found: place.Announcement = until(lambda: place.read(state))
-        return cls(found.http)
+        return cls(found.http, token)
 
     def register(self, service: str, port: int, instance: str = "", **more: Any) -> None:
         body = {"Name": service, "ID": instance or service, "Address": "127.0.0.1", "Port": port, **more}
@@ -37,9 +37,9 @@ class Registry:
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         connection = HTTPConnection(self.address, timeout=10)
         try:
-            connection.request(method, path, None if body is None else json.dumps(body))
+            connection.request(method, path, None if body is None else json.dumps(body), self.headers)
             answer = connection.getresponse()
             text = answer.read()
-            return answer.status, json.loads(text) if text.strip() else None
+            return answer.status, json.loads(text) if text.strip() and answer.status == 200 else None
         finally:
             connection.close()

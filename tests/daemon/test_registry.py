@@ -113,6 +113,27 @@ def test_a_restart_knows_what_was_registered(serving: Sampan) -> None:
     assert registry.address in serving.log
 
 
+def test_with_a_token_it_serves_the_network_and_the_control_plane_has_it(
+    folder: Path, one: Echo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAMPAN_REGISTRY_TOKEN", "open-sesame")
+    sampan = Sampan(folder, options=("--registry", "0.0.0.0:0", "--registry-dns", "off"))
+    sampan.write("all.yaml", joined(gateway(sampan.port), route_to_service("a", "web")))
+    sampan.start()
+    try:
+        sampan.until_ready()
+        registry = Registry.of(sampan.folder, "open-sesame")
+        assert Registry(registry.address).call("GET", "/v1/agent/services")[0] == 403
+        registry.register("web", one.port)
+        sampan.until_answer("one")
+        assert sampan.diagnostics() == []
+        assert "open-sesame" not in sampan.log
+        commands = [Path(f"/proc/{pid}/cmdline").read_text() for pid in sampan.children().values()]
+        assert not any("open-sesame" in command for command in commands)
+    finally:
+        sampan.stop()
+
+
 def test_no_documents_are_needed_to_begin(sampan_with_registry: Sampan) -> None:
     sampan = sampan_with_registry
     sampan.start_with(*sampan.options)

@@ -135,3 +135,15 @@ def test_refused_parts_and_last_good_documents_come_back(tmp_path: Path) -> None
     assert database.load_refused() == {"default/shop": refused}
     assert database.load_last_good().saved == {("files", "a.yaml"): (saved,)}
     database.close()
+
+
+def test_what_a_registry_said_last_comes_back(tmp_path: Path) -> None:
+    database = Database(tmp_path / "state.db")
+    database.save_registered("consul", {"/web": b"one", "/gone": b"two"})
+    database.save_registered("other", {"/web": b"three"})
+    database.save_registered("consul", {"/web": b"four", "/gone": None})
+    database.close()
+    database = Database(tmp_path / "state.db")
+    assert database.load_registered("consul") == {"/web": b"four"}
+    assert database.load_registered("other") == {"/web": b"three"}
+    database.close()
