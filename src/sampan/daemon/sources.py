@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from sampan.daemon.faults import caught
 from sampan.daemon.pipeline import Pipeline
-from sampan.sources.source import Source
+from sampan.sources.source import Emit, Records, Source, SourceHealth
 
 # For a registry that starts together with us, or a Consul that answers at all.
 PATIENCE_SECONDS = 2.0
+AGAIN_SECONDS = 5.0
 
 
 class Sources:
@@ -56,4 +58,16 @@ class Sources:
         if not self._started:
             self._started = True
             for source in self._remote:
-                group.create_task(source.run(self._pipeline.take))
+                group.create_task(guarded(source, self._pipeline.take))
+
+
+async def guarded(source: Source, emit: Emit, seconds: float = AGAIN_SECONDS) -> None:
+    """Runs it, and again after a bug of ours: what it said before stays, and all else goes on."""
+    while True:
+        try:
+            await source.run(emit)
+            return
+        except Exception as error:
+            said = caught(f"reading {source.name}", error)
+            emit(Records(source.name, health=SourceHealth(False, (said,))))
+            await asyncio.sleep(seconds)
