@@ -67,7 +67,7 @@ def run(settings: Settings, stage: Stage) -> Report:
             times = _trials(stage, running, port, listen, count, settings)
             _fill(report, case, times)
             if settings.wants("churn") or not settings.only:
-                _churn(stage, case, port, settings, report)
+                _churn(stage, case, running, port, settings, report)
     report.notes = [
         "A service of one instance behind a Gateway. A second instance is registered, until a request reaches it; its "
         "check is failed, until the last request that reaches it; it passes again and is deregistered, likewise. One "
@@ -174,12 +174,13 @@ def _fill(report: Report, case: Case, times: Times) -> None:
 # ---- instances that come and go under load
 
 
-def _churn(stage: Stage, case: Case, port: int, settings: Settings, report: Report) -> None:
+def _churn(stage: Stage, case: Case, running: Sampan, port: int, settings: Settings, report: Report) -> None:
     count = settings.choose(changes=(500, 50))
     ports = free_ports(UPSTREAMS)
     upstreams = fleet.delayed(stage, ports)
     there = _Instances(port, ports)
     listen = _listen(stage.folder / f"documents-{case.key}" / "all.yaml")
+    running.wait_for(listen, "/churn")  # how long a new service takes is another question
     load = Fleet(stage)
     load.start([Stream(kind, rate, listen, [("localhost", "/churn")]) for kind, rate in RATES.items()])
     time.sleep(2.0)

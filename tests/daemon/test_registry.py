@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sampan.registry import place
+
 from ..consul_binary import running
 from .conftest import Echo, Sampan, free_port, gateway, joined, route_to_service, until
 from .registering import Registry
@@ -169,6 +171,9 @@ def test_a_consul_that_goes_and_comes_back(sampan: Sampan, one: Echo, two: Echo)
         sampan.until_ready()
         sampan.until_answer("one")
         assert "registry" not in sampan.children()
+        found = place.read(sampan.folder)  # where `sampan apply` goes
+        assert found is not None
+        assert found.http == f"http://{registry.address}"
         with sampan.load() as seen:
             first.close()
             sampan.until_diagnostic("SMP0210")
@@ -179,3 +184,5 @@ def test_a_consul_that_goes_and_comes_back(sampan: Sampan, one: Echo, two: Echo)
         registry.register("web", two.port, "web-2")
         sampan.until_answer("two")
         until(lambda: "consul can be read again" in sampan.log, lambda: sampan.log)
+    assert sampan.stop() == 0
+    assert place.read(sampan.folder) is None
