@@ -65,6 +65,7 @@ class HttpProbe:
             target,
             data=(definition.get("Body") or "").encode() or None,
             headers=_headers(definition),
+            skip_auto_headers=("Content-Type",),
             ssl=_tls(definition),
             server_hostname=name or None,
             allow_redirects=not definition.get("DisableRedirects", False),
