@@ -37,6 +37,10 @@ def node(name: str, **meta: str) -> Change:
     return lambda both: both.put("/v1/catalog/register", json={"Node": name, "Address": "10.0.0.1", "NodeMeta": meta})
 
 
+def node_check(both: Both) -> object:
+    return both.put("/v1/agent/check/register", json={"ID": "disk", "Name": "disk", "TTL": "10m"})
+
+
 @pytest.fixture
 def filled(both: Both) -> Both:
     ttl = {"TTL": "10m", "Status": "passing"}
@@ -52,6 +56,8 @@ WAKES: tuple[tuple[str, Change], ...] = (
     ("/v1/health/service/web", check("fail", "web")),
     ("/v1/health/service/web", check("pass", "web")),  # the output is another
     ("/v1/health/service/web?passing", check("fail", "web")),
+    ("/v1/health/service/web", node_check),
+    ("/v1/health/service/web?passing", node_check),
     ("/v1/health/service/web", register("web", Port=9)),
     ("/v1/health/service/web", deregister("web")),
     ("/v1/health/service/new", register("new")),
@@ -101,7 +107,6 @@ SLEEPS: tuple[tuple[str, Change], ...] = (
     ("/v1/health/service/web", deregister("db")),
     ("/v1/health/service/web", write("a/one")),
     ("/v1/health/service/web", node("another")),
-    ("/v1/health/checks/web", check("fail", "db")),
     ("/v1/catalog/service/web", register("db", Port=7)),
     ("/v1/catalog/services", check("fail", "web")),
     ("/v1/catalog/services", write("a/one")),
