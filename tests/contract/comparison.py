@@ -16,7 +16,7 @@ INDEXES = frozenset({"CreateIndex", "ModifyIndex", "Index"})
 # In any order: what is left by `passing` (it swaps), by distance from nodes of unknown place, out of a Go map.
 IN_ANY_ORDER = re.compile(
     r"GET /v1/(health/service/.*[?&]passing\b.*|.*[?&]near=.*|catalog/services\b.*|agent/health/.*"
-    r"|catalog/node-services/.*)"
+    r"|catalog/node-services/.*|session/(list|node/.*))"
 )
 OWN_SERVICE = "consul"
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
