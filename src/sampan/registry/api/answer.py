@@ -31,6 +31,7 @@ class Pieces(Payload):
     async def write(self, writer: AbstractStreamWriter) -> None:
         for start in range(0, len(self._value), PIECE):
             await writer.write(self._value[start : start + PIECE])
+            await writer.drain()
 
 
 class RefusalError(Exception):
