@@ -25,6 +25,8 @@ class FakeConsul:
         self.counts: dict[str, int] = {}
         self.open = 0
         self.most_open = 0
+        self.closed_above = 1 << 30
+        """With so many requests open, one more is not answered: its connection is closed."""
         self._indexes: dict[tuple[str, str], int] = {}
         self._moved = asyncio.Event()
 
@@ -63,6 +65,8 @@ class FakeConsul:
         self.most_open = max(self.most_open, self.open)
         self.counts[request.path] = self.counts.get(request.path, 0) + 1
         try:
+            if self.open > self.closed_above and request.transport is not None:
+                request.transport.abort()
             return await self._answer(request)
         finally:
             self.open -= 1

@@ -213,7 +213,7 @@ def test_a_crowd_is_watched_over_few_connections() -> None:
         async with read(consul) as (said, source):
             await said.until(lambda: len(said.keys) == 300)
             assert said.health.ok
-            assert len(source.followed()) == 60 - 30 - 8 - 3
+            assert len(source.followed()) == (60 - 30 - 8 - 3) * 4 // 5 + 1  # the rest is for those that were given up
             for number in (299, 0, 150):
                 consul.register(f"s{number:03}", status="critical")
                 await said.until(lambda number=number: down(said, f"/s{number:03}"))
@@ -235,6 +235,26 @@ def test_what_documents_refer_to_is_followed() -> None:
             source.use({"s29", "s28@consul"})
             while not {"/s29", "/s28"} <= source.followed():
                 await asyncio.sleep(0)
-            assert len(source.followed()) == 40 - 20 - 8 - 3
+            assert len(source.followed()) == 40 - 20 - 8 - 3 - 1
+
+    run(main())
+
+
+def test_connections_that_are_closed_without_a_word_are_given_back() -> None:
+    """As Consul up to 1.8 does when there are too many, others' among them."""
+
+    async def main() -> None:
+        consul = FakeConsul()
+        for number in range(20):
+            consul.register(f"s{number}")
+        async with read(consul) as (said, source):
+            await said.until(lambda: len(source.followed()) == 20)
+            consul.closed_above = 15
+            for number in range(20):
+                consul.register(f"s{number}", status="critical")
+            while len(source.followed()) > 12:  # 15, but for the catalogue and the two states
+                await asyncio.sleep(0.01)
+            await said.until(lambda: all(down(said, f"/s{number}") for number in range(20)))
+            assert said.health.ok
 
     run(main())

@@ -26,6 +26,7 @@ _PROMOTE_AFTER = 0.25
 _AGAIN = 5.0
 _SHRINK_EVERY = 0.25
 _RELAX_AFTER = 60.0
+_REFUSED_AFTER = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,9 @@ class Reading:
         self._timers: list[asyncio.TimerHandle] = []
         self._most = budget.MOST
         self._shrunk = -_SHRINK_EVERY
+        self._well_since = 0.0
+        self._swapping: asyncio.TimerHandle | None = None
+        self._wondering: asyncio.TimerHandle | None = None
         self.crowded = asyncio.Event()
         self.sweep = Sweep(client, self._query, self._swept, self._failed, books.indexes, self._cold, sleep)
         self.followers: Followers
@@ -115,7 +119,8 @@ class Reading:
         self._most = budget.MOST
 
     def listed(self, datacenter: str, names: frozenset[str], restarted: float | None, hiding: bool) -> None:
-        self._away.pop(datacenter, None)
+        if self._away.pop(datacenter, None) is not None:
+            self._well_since = self._loop.time()
         (self._hiding.add if hiding else self._hiding.discard)(datacenter)
         if restarted is not None and datacenter in self._listed:
             self.books.start_over(datacenter)
@@ -168,10 +173,15 @@ class Reading:
         self._look_whether_complete()
 
     def _failed(self, key: Key, error: ConsulError) -> None:
-        if isinstance(error, UnreachableError) or key not in self.books.keys:
-            return  # the catalogue tells of it
+        if key not in self.books.keys:
+            return
+        if isinstance(error, UnreachableError):
+            # The catalogue tells of it, unless it is this connection alone.
+            if self._wondering is None:
+                self._wondering = self._later(_REFUSED_AFTER, self._wonder)
+            return
         if isinstance(error, RefusedError) and error.limited and "connections" in error.text:
-            self._give_back()
+            self._give_back(len(self.followers) * 7 // 8)
         since = self._failing[key].since if key in self._failing else self._now()
         self._failing[key] = Trouble(since, error)
         self._tell()
@@ -192,13 +202,27 @@ class Reading:
         self._promoting = None
         self._assign_soon()
 
-    def _give_back(self) -> None:
+    def _swap(self) -> None:
+        self._swapping = None
+        self._assign_soon()
+
+    def _wonder(self) -> None:
+        """Consul up to 1.8 refuses a connection too many by closing it, without a word."""
+        self._wondering = None
+        connected = len(self.followers.connected)
+        if connected == len(self.followers):
+            return
+        if not self._away and self._loop.time() >= self._well_since + 2 * _REFUSED_AFTER:
+            self._give_back(connected)
+        self._wondering = self._later(_REFUSED_AFTER, self._wonder)
+
+    def _give_back(self, most: int) -> None:
         """Others of this machine need connections too: with fewer of ours everybody is served."""
         now = self._loop.time()
         if now < self._shrunk + _SHRINK_EVERY:
             return
         self._shrunk = now
-        self._most = max(1, len(self.followers) * 7 // 8)
+        self._most = max(1, most)
         self._assign_soon()
         self._later(_RELAX_AFTER, self._relax)
 
@@ -219,11 +243,14 @@ class Reading:
         self._assigning = None
         keys = self.books.keys
         places = 1 + len(self._options.datacenters)
-        room = self._client.watches - places * (1 + len(STATES))
-        hot = budget.chosen(keys, min(room, self._most), self._in_use, self.books.changed, self.followers.keys)
+        room = min(self._client.watches - places * (1 + len(STATES)), self._most)
+        followed, swaps = budget.shared(len(keys), room, self.followers.lingering())
+        hot = budget.chosen(keys, followed, self._in_use, self.books.changed, self.followers.connected, swaps)
         self.followers.follow(hot, self.books.indexes)
         if len(hot) < len(keys):
             self.crowded.set()
+            if self._swapping is None and self.followers.lingering():
+                self._swapping = self._later(_AGAIN, self._swap)
             self.sweep.ask(sorted(((self.books.unread | self._failing.keys()) & keys) - hot), urgent=True)
         self._look_whether_complete()
 
