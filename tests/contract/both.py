@@ -67,6 +67,7 @@ class Both:
 
     def __init__(self, servers: list[Server]) -> None:
         self.servers = servers
+        self.case = ""
         self.told: list[str] = []
         self.different: list[str] = []
         self._threads = ThreadPoolExecutor(max_workers=8)
@@ -162,7 +163,7 @@ class Both:
 
     def begin(self, case: str) -> None:
         """Nothing is left of the case before."""
-        self.told, self.different = [f"## {case}"], []
+        self.case, self.told, self.different = case, [f"## {case}"], []
         for server in self.servers:
             server.begin()
             _clean(server.client)
@@ -178,7 +179,7 @@ class Both:
             self.different += [
                 f"{call} {where}: {what}"
                 for where, what in differences(shown[0], other)
-                if not any(one.covers(call, where, _refused(answers)) for one in ACCEPTED)
+                if not any(one.covers(self.case, call, where, what, _refused(answers)) for one in ACCEPTED)
             ]
 
 
