@@ -64,6 +64,7 @@ def test_registered_apart(web: Both) -> None:
         (400, {"Name": "x"}),
         (400, {"Name": "x", "TTL": "soon"}),
         (400, {"Name": "x", "TTL": "-1s"}),
+        (400, {"Name": "x", "TTL": -1}),
         (400, {"Name": "x", "TTL": "10m", "Status": "fine"}),
         (400, {"Name": "x", "TTL": "10m", "Interval": "10s"}),
         (400, {"Name": "x", "HTTP": "http://127.0.0.1:1/"}),

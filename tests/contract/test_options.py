@@ -106,6 +106,14 @@ def test_unknown_paths(both: Both, path: str) -> None:
     both.get(path, 404)
 
 
+def test_long_lines(web: Both) -> None:
+    """As Go's server: up to a megabyte."""
+    web.get(
+        "/v1/health/service/web", params={"filter": " or ".join(["Service.ID == nope"] * 2000 + ["Service.Port == 0"])}
+    )
+    web.get(f"/v1/health/service/{'x' * 50_000}")
+
+
 def test_odd_paths(both: Both) -> None:
     both.get("/v1/catalog/services/", 404)
     both.get("/v1//catalog/services", 301)

@@ -41,6 +41,8 @@ from sampan.registry.registry import Registry
 from sampan.registry.store import Store, StoreError
 
 DRAIN_SECONDS = 1.0
+# Of a request: a filter may be long. As Go's server (http.DefaultMaxHeaderBytes), and Consul with it.
+LONGEST_LINE = 1 << 20
 SEND_BUFFER = 128 << 10
 MOST_FILES = 65536
 
@@ -112,7 +114,12 @@ async def _serving(registry: Registry, http: socket.socket, dns: Sockets | None)
     # A client that goes while it waits takes its wait with it (aiohttp lets it go on, for up to ten minutes). Writes
     # are never cut in two by that: between the last byte of a body and the answer nothing is awaited.
     runner = web.AppRunner(
-        application(registry, FAMILIES), access_log=None, shutdown_timeout=DRAIN_SECONDS, handler_cancellation=True
+        application(registry, FAMILIES),
+        access_log=None,
+        shutdown_timeout=DRAIN_SECONDS,
+        handler_cancellation=True,
+        max_line_size=LONGEST_LINE,
+        max_field_size=LONGEST_LINE,
     )
     await runner.setup()
     try:

@@ -77,6 +77,10 @@ def mismatch(what: str, field: str, wanted: str) -> str:
             'Request decode failed: time: invalid duration "x"',
         ),
         (
+            {"Name": "a", "Check": {"TTL": 10**400}},
+            mismatch("number", ".Check.TTL", "time.Duration"),
+        ),
+        (
             {"Name": "a", "Check": {"TTL": True}},
             mismatch("bool", ".Check.TTL", "time.Duration"),
         ),

@@ -124,6 +124,8 @@ def seconds(value: Any, path: str) -> float:
             raise RegistrationError(str(error)) from None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _mismatch(value, path, "time.Duration")
+    if not -_LARGEST < value < _LARGEST:
+        raise RegistrationError(f"json: cannot unmarshal number into Go struct field {path} of type time.Duration")
     return value / 1e9
 
 
