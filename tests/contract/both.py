@@ -206,8 +206,7 @@ def _settled(server: Server) -> bool:
 
 
 def _shown(check: dict[str, Any]) -> str:
-    """What an alias says is told later in ours, if it stays as it was: see ACCEPTED."""
-    return f"{check['Status']} {'' if check['Type'] == 'alias' else check['Output']}"
+    return f"{check['Status']} {check['Output']}"
 
 
 def _clean(client: httpx.Client) -> None:

@@ -16,9 +16,10 @@ pytestmark = pytest.mark.consul
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """`/503/text` answers so; `/echo` what it was asked."""
+    """`/503/text` answers so; `/echo` what it was asked; `/well` as it is told to be."""
 
     protocol_version = "HTTP/1.1"
+    well = True
 
     def do_GET(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
@@ -27,6 +28,8 @@ class _Handler(BaseHTTPRequestHandler):
             names = ("Accept", "X-Test", "Content-Type", "Host")
             headers = {name: self.headers[name] for name in names if self.headers[name] and name != "Host"}
             code, body = 200, f"{self.command} {given} {sorted(headers.items())}"
+        elif self.path == "/well":
+            code, body = (200, "well") if self.well else (503, "unwell")
         elif self.path == "/moved":
             code, body = 302, ""
         else:
@@ -99,13 +102,16 @@ def test_what_it_finds(both: Both, place: str, nobody: str, name: str) -> None:
 
 
 def test_a_service_that_turns(both: Both, place: str, nobody: str) -> None:
-    """Passing until it is looked at, if it is registered so."""
-    check = of(both, place, nobody, {"HTTP": "http://{place}/500/broken", "Status": "passing"})
+    """From passing to critical and back: both wake who waits for those that pass."""
+    _Handler.well = True
+    check = of(both, place, nobody, {"HTTP": "http://{place}/well"})
     both.put("/v1/agent/service/register", json={"Name": "web", "Check": check})
-    since = both.get("/v1/health/service/web?passing")
-    with both.woken("/v1/health/service/web?passing", since):
-        pass
-    both.get("/v1/health/service/web?passing")
+    path = "/v1/health/service/web?passing"
+    since = both.until(path, lambda found: found)
+    for well in (False, True):
+        with both.woken(path, since):
+            _Handler.well = well
+        since = both.get(path)
 
 
 def test_thresholds(both: Both, place: str, nobody: str) -> None:
