@@ -12,9 +12,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def serving(handler: Handler, port: int = 0, path: str = "") -> AsyncIterator[str]:
-    """The address of a server that answers everything with `handler`; over a Unix socket if `path` is given."""
-    runner = web.ServerRunner(web.Server(handler, handler_cancellation=True), shutdown_timeout=0.1)
+async def serving(handler: Handler, port: int = 0, path: str = "", cancels: bool = True) -> AsyncIterator[str]:
+    """The address of a server that answers everything with `handler`; over a Unix socket if `path` is given. `cancels`:
+    it notices that a connection is closed."""
+    runner = web.ServerRunner(web.Server(handler, handler_cancellation=cancels), shutdown_timeout=0.1)
     await runner.setup()
     try:
         site: web.BaseSite = web.UnixSite(runner, path) if path else web.TCPSite(runner, "127.0.0.1", port)

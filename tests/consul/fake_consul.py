@@ -9,10 +9,26 @@ from typing import Any
 
 from aiohttp import web
 
+from sampan.consul.durations import parse_duration
+
 from ..unit.sources.consul.answers import check, entry
 from .fake import answer
 
 Services = dict[str, dict[str, dict[str, Any]]]
+
+
+def cut(transport: asyncio.BaseTransport) -> web.Response:
+    """As Consul 1.8 does: without a word."""
+    assert isinstance(transport, asyncio.Transport)
+    transport.abort()
+    return web.Response()
+
+
+def too_many(transport: asyncio.BaseTransport) -> web.Response:
+    """As later ones do."""
+    response = web.Response(status=429, text="Your IP is issuing too many concurrent connections")
+    response.force_close()
+    return response
 
 
 class FakeConsul:
@@ -23,10 +39,11 @@ class FakeConsul:
         self.datacenters: dict[str, Services] = {"dc1": {}}
         self.faults: dict[str, Callable[[], web.Response]] = {}
         self.counts: dict[str, int] = {}
-        self.open = 0
+        self.most_admitted = 1 << 30
+        self.refuse = cut
+        """What becomes of connections beyond `most_admitted`."""
+        self._running: dict[asyncio.BaseTransport, int] = {}
         self.most_open = 0
-        self.closed_above = 1 << 30
-        """With so many requests open, one more is not answered: its connection is closed."""
         self._indexes: dict[tuple[str, str], int] = {}
         self._moved = asyncio.Event()
 
@@ -61,15 +78,33 @@ class FakeConsul:
     # ---- what it answers
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        self.open += 1
-        self.most_open = max(self.most_open, self.open)
         self.counts[request.path] = self.counts.get(request.path, 0) + 1
+        transport = request.transport
+        assert transport is not None
+        if not self._admitted(transport):
+            return self.refuse(transport)
+        self._running[transport] += 1
         try:
-            if self.open > self.closed_above and request.transport is not None:
-                request.transport.abort()
             return await self._answer(request)
         finally:
-            self.open -= 1
+            self._running[transport] -= 1
+
+    @property
+    def open(self) -> int:
+        """Connections as Consul counts them: those that are there, and those that are not and have a query running."""
+        for transport, running in list(self._running.items()):
+            if transport.is_closing() and not running:
+                del self._running[transport]
+        return len(self._running)
+
+    def _admitted(self, transport: asyncio.BaseTransport) -> bool:
+        if transport in self._running:
+            return True
+        if self.open >= self.most_admitted:
+            return False
+        self._running[transport] = 0
+        self.most_open = max(self.most_open, self.open)
+        return True
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         for beginning, fault in self.faults.items():
@@ -84,8 +119,13 @@ class FakeConsul:
         asked = int(request.query.get("index", "0"))
         name = request.path.rpartition("/")[2]
         per_service = request.path.startswith("/v1/health/service/")
+        until = asyncio.get_running_loop().time() + parse_duration(request.query.get("wait", "5m"))
         while asked and asked >= (self._indexes.get((dc, name), self.index) if per_service else self.index):
-            await self._moved.wait()
+            try:
+                async with asyncio.timeout_at(until):
+                    await self._moved.wait()
+            except TimeoutError:
+                break
             for beginning, fault in self.faults.items():
                 if request.path.startswith(beginning):
                     return fault()

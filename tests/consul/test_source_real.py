@@ -133,7 +133,7 @@ def test_more_services_than_connections() -> None:
             assert said.health.ok
             followed = chosen.followed()
             assert "/crowd-59" in followed
-            assert len(followed) == 9 - 1  # of 20 - 8 - 3 one is for queries that were given up
+            assert len(followed) == 20 - 11 - 4
             cold = next(f"crowd-{number:02}" for number in range(60) if f"/crowd-{number:02}" not in followed)
 
             # Health of a service that is not followed is told at once, by the list of critical checks.

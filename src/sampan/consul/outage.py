@@ -39,20 +39,20 @@ class Outage:
         self._attempt = 0
         self._over.set()
 
-    async def wait(self) -> None:
-        """After a failure to reach Consul: returns when this caller should ask again."""
-        if self._asking:
+    async def wait(self, failures: int) -> None:
+        """After so many failures in a row to reach Consul: returns when this caller should ask again."""
+        while self._asking:
             # The one that asks may be cancelled before it has its answer: nobody waits for it without end.
             with suppress(TimeoutError):
                 async with asyncio.timeout(2 * LAST):
                     await self._over.wait()
-            # Not all in the same instant; they are bounded by the pool in any case.
-            await self._sleep(random.random() * FIRST)
-            return
+                # Others are answered. Who fails all the same is refused by itself: too many connections, most likely.
+                await self._sleep(pause(1) if failures == 1 else pause(failures, LIMITED_FIRST, LIMITED_LAST))
+                return
         self._asking = True
         self._over.clear()
         try:
-            self._attempt += 1
+            self._attempt = max(self._attempt + 1, min(failures, 4))
             await self._sleep(pause(self._attempt))
         finally:
             self._asking = False

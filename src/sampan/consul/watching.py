@@ -31,7 +31,7 @@ class Patience:
 
     async def after(self, error: ConsulError, failures: int) -> None:
         if isinstance(error, UnreachableError):
-            await self.outage.wait()
+            await self.outage.wait(failures)
         elif isinstance(error, RefusedError) and error.limited:
             await self.sleep(max(error.retry_after, pause(failures, LIMITED_FIRST, LIMITED_LAST)))
         elif isinstance(error, RefusedError) and error.forbidden:

@@ -7,7 +7,7 @@ import resource
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from sampan.consul.client import RESERVED, Client
+from sampan.consul.client import Client
 from sampan.consul.errors import ConsulError, GarbageError, RefusedError, UnreachableError
 from sampan.consul.outage import Sleep
 from sampan.consul.wire import Answer, Query
@@ -19,14 +19,13 @@ from sampan.sources.consul.facts import Facts
 from sampan.sources.consul.followers import Followers
 from sampan.sources.consul.notices import Trouble
 from sampan.sources.consul.outlet import Outlet
-from sampan.sources.consul.states import STATES, Affected
+from sampan.sources.consul.states import Affected
 from sampan.sources.consul.sweep import Sweep
 
 _PROMOTE_AFTER = 0.25
 _AGAIN = 5.0
-_SHRINK_EVERY = 0.25
+_SUSPICIOUS_AFTER = 1.0
 _RELAX_AFTER = 60.0
-_REFUSED_AFTER = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +43,14 @@ DEFAULTS = Options()
 
 
 class Reading:
-    """One run of the source. `used` are the names that documents refer to."""
+    """One run of the source. The services' own blocking queries go over `crowd`, everything else over `client`, whose
+    connections nobody takes away: where the server takes no more, those that know of everything have theirs. `used` are
+    the names that documents refer to."""
 
     def __init__(
         self,
         client: Client,
+        crowd: Client,
         options: Options,
         books: Books,
         outlet: Outlet,
@@ -56,7 +58,7 @@ class Reading:
         used: Collection[str] = frozenset(),
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self._client, self._options, self.books, self._outlet = client, options, books, outlet
+        self._client, self._crowd, self._options, self.books, self._outlet = client, crowd, options, books, outlet
         self._now, self._used, self._sleep = now, used, sleep
         self._loop = asyncio.get_running_loop()
         self._away: dict[str, Trouble] = {}
@@ -67,12 +69,10 @@ class Reading:
         self._complete = asyncio.Event()
         self._assigning: asyncio.Handle | None = None
         self._promoting: asyncio.TimerHandle | None = None
+        self._suspecting: asyncio.TimerHandle | None = None
+        self._cut: set[Key] = set()
         self._timers: list[asyncio.TimerHandle] = []
         self._most = budget.MOST
-        self._shrunk = -_SHRINK_EVERY
-        self._well_since = 0.0
-        self._swapping: asyncio.TimerHandle | None = None
-        self._wondering: asyncio.TimerHandle | None = None
         self.crowded = asyncio.Event()
         self.sweep = Sweep(client, self._query, self._swept, self._failed, books.indexes, self._cold, sleep)
         self.followers: Followers
@@ -81,7 +81,9 @@ class Reading:
         places = ("", *self._options.datacenters)
         try:
             async with asyncio.TaskGroup() as group:
-                self.followers = Followers(group, self._client, self._query, self._followed, self._failed)
+                self.followers = Followers(
+                    group, self._crowd, self._query, self._followed, self._failed, self.books.indexes
+                )
                 group.create_task(self.sweep.run())
                 for name in places:
                     place = Datacenter(name, self._client, self._query(name), self, self._sleep)
@@ -114,20 +116,23 @@ class Reading:
         if not self._client.target.datacenter:
             self.books.locate(found.datacenter)
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        allowed = budget.connections(found.limit, descriptors, RESERVED)
-        self._client.allow(min(allowed, self._options.most_connections))
+        most = self._options.most_connections
+        allowed = budget.connections(found.limit, min(descriptors, 2 * most), self._client.connections)
+        self._crowd.allow(allowed)
         self._most = budget.MOST
 
     def listed(self, datacenter: str, names: frozenset[str], restarted: float | None, hiding: bool) -> None:
-        if self._away.pop(datacenter, None) is not None:
-            self._well_since = self._loop.time()
+        self._away.pop(datacenter, None)
         (self._hiding.add if hiding else self._hiding.discard)(datacenter)
         if restarted is not None and datacenter in self._listed:
             self.books.start_over(datacenter)
             self.followers.restart(datacenter, restarted)
-        _, gone = self.books.list(datacenter, names)
+        added, gone = self.books.list(datacenter, names)
+        # What came back while its query still ran may have been answered before it was listed.
+        self.sweep.ask([key for key in sorted(added) if key in self.followers], urgent=True)
         for key in gone:
             self._failing.pop(key, None)
+            self.followers.drop(key)
             self._outlet.put(key, None)
         self._listed.add(datacenter)
         self._settled.add(datacenter)
@@ -175,13 +180,15 @@ class Reading:
     def _failed(self, key: Key, error: ConsulError) -> None:
         if key not in self.books.keys:
             return
+        refused = isinstance(error, RefusedError) and error.limited and "connections" in error.text
+        if refused or isinstance(error, UnreachableError):
+            # The catalogue tells of an outage; without one these are connections that are too many, which Consul closes
+            # with a word or without.
+            self._cut.add(key)
+            if self._suspecting is None:
+                self._suspecting = self._later(0.0 if refused else _SUSPICIOUS_AFTER, self._suspect)
         if isinstance(error, UnreachableError):
-            # The catalogue tells of it, unless it is this connection alone.
-            if self._wondering is None:
-                self._wondering = self._later(_REFUSED_AFTER, self._wonder)
             return
-        if isinstance(error, RefusedError) and error.limited and "connections" in error.text:
-            self._give_back(len(self.followers) * 7 // 8)
         since = self._failing[key].since if key in self._failing else self._now()
         self._failing[key] = Trouble(since, error)
         self._tell()
@@ -202,29 +209,15 @@ class Reading:
         self._promoting = None
         self._assign_soon()
 
-    def _swap(self) -> None:
-        self._swapping = None
-        self._assign_soon()
-
-    def _wonder(self) -> None:
-        """Consul up to 1.8 refuses a connection too many by closing it, without a word."""
-        self._wondering = None
-        connected = len(self.followers.connected)
-        if connected == len(self.followers):
-            return
-        if not self._away and self._loop.time() >= self._well_since + 2 * _REFUSED_AFTER:
-            self._give_back(connected)
-        self._wondering = self._later(_REFUSED_AFTER, self._wonder)
-
-    def _give_back(self, most: int) -> None:
-        """Others of this machine need connections too: with fewer of ours everybody is served."""
-        now = self._loop.time()
-        if now < self._shrunk + _SHRINK_EVERY:
-            return
-        self._shrunk = now
-        self._most = max(1, most)
-        self._assign_soon()
-        self._later(_RELAX_AFTER, self._relax)
+    def _suspect(self) -> None:
+        """Others of this machine need connections too: what is refused is given up for a while."""
+        self._suspecting = None
+        cut, self._cut = self._cut & self.followers.out, set()
+        cut = {key for key in cut if key.datacenter not in self._away}
+        if cut:
+            self._most = max(1, len(self.followers) - len(cut))
+            self._assign_soon()
+            self._later(_RELAX_AFTER, self._relax)
 
     def _relax(self) -> None:
         self._most = min(budget.MOST, self._most * 8 // 7 + 1)
@@ -242,16 +235,14 @@ class Reading:
     def _assign(self) -> None:
         self._assigning = None
         keys = self.books.keys
-        places = 1 + len(self._options.datacenters)
-        room = min(self._client.watches - places * (1 + len(STATES)), self._most)
-        followed, swaps = budget.shared(len(keys), room, self.followers.lingering())
-        hot = budget.chosen(keys, followed, self._in_use, self.books.changed, self.followers.connected, swaps)
-        self.followers.follow(hot, self.books.indexes)
+        room = min(self._crowd.watches, self._most)
+        held = self.followers.keys - self.followers.out
+        hot = budget.chosen(keys, room, self._in_use, self.books.changed, held)
+        self.followers.follow(hot, room)
         if len(hot) < len(keys):
             self.crowded.set()
-            if self._swapping is None and self.followers.lingering():
-                self._swapping = self._later(_AGAIN, self._swap)
-            self.sweep.ask(sorted(((self.books.unread | self._failing.keys()) & keys) - hot), urgent=True)
+            due = (self.books.unread | self._failing.keys()) & keys
+            self.sweep.ask([key for key in sorted(due) if key not in self.followers], urgent=True)
         self._look_whether_complete()
 
     def _cold(self) -> list[Key]:

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from sampan.consul.client import Client
-from sampan.consul.errors import ConsulError, UnreachableError
+from sampan.consul.errors import ConsulError
 from sampan.consul.outage import Sleep, pause
 from sampan.consul.wire import Answer, Query, path
 from sampan.sources.consul.convert import Key
@@ -90,7 +90,7 @@ class Sweep:
                 if not self._others and not self._busy:
                     self._idle.set()
             if failures:
-                await self._sleep(pause(failures, last=PAUSE))
+                await self._sleep(pause(failures))
 
     async def _read(self, key: Key, changed: bool) -> bool:
         url, query = path("health", "service", key.name), self._query(key.datacenter)
@@ -99,9 +99,7 @@ class Sweep:
             answer = await self._client.get(url, query, index, CATCH_UP)
         except ConsulError as error:
             self._failed(key, error)
-            # After an outage all are read anyway.
-            if not isinstance(error, UnreachableError):
-                self.ask((key,))
+            self.ask((key,))
             return False
         self._answered(key, answer)
         return True

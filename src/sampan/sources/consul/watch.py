@@ -9,11 +9,12 @@ from sampan.consul.client import RESERVED, Client
 from sampan.consul.outage import Sleep
 from sampan.consul.target import Target
 from sampan.sources.consul.books import Books
-from sampan.sources.consul.budget import LEAST
+from sampan.sources.consul.budget import LEAST, READS
 from sampan.sources.consul.codec import decode
 from sampan.sources.consul.convert import Key, Registered, Setting
 from sampan.sources.consul.outlet import Outlet, Save
 from sampan.sources.consul.reading import DEFAULTS, Options, Reading
+from sampan.sources.consul.states import STATES
 from sampan.sources.source import Emit
 
 Load = Callable[[], Mapping[str, bytes]]
@@ -62,10 +63,14 @@ class Consul:
         if kept:
             outlet.begin(kept)
         try:
-            # Few connections until the server has said how many it takes.
-            async with Client(self._target, RESERVED + LEAST, self._sleep) as client:
+            watches = (1 + len(self._options.datacenters)) * (1 + len(STATES))
+            # Few connections for single services until the server has said how many it takes.
+            async with (
+                Client(self._target, RESERVED + watches, self._sleep) as client,
+                Client(self._target, LEAST, self._sleep, READS) as crowd,
+            ):
                 books = Books(setting, kept)
-                self._reading = Reading(client, self._options, books, outlet, self._now, self._used, self._sleep)
+                self._reading = Reading(client, crowd, self._options, books, outlet, self._now, self._used, self._sleep)
                 await self._reading.run()
         finally:
             self._reading = None
