@@ -110,5 +110,5 @@ def make_room(folder: Path, found: Discovery, *, needed: bool = False) -> None:
     occupied.refuse_taken(found, needed=needed)
     # Of one that was killed with all the rest: whoever looks there now would be sent to nobody.
     (folder / place.FILE).unlink(missing_ok=True)
-    if found.warning:
+    if found.warning and not needed:  # whoever needs its own sends its clients there by itself
         warn(found.warning)
