@@ -13,7 +13,7 @@ import pytest
 from sampan.registry import place
 
 from ..consul_binary import running
-from .conftest import Echo, Sampan, free_port, gateway, joined, route_to_service, until
+from .conftest import Echo, Sampan, backend, free_port, gateway, joined, route, route_to_service, until
 from .registering import Registry
 
 pytestmark = pytest.mark.envoy
@@ -113,6 +113,24 @@ def test_a_restart_knows_what_was_registered(serving: Sampan) -> None:
     serving.until_answer("one")
     assert Registry.of(serving.folder).instances() == {"web"}
     assert registry.address in serving.log
+
+
+def test_a_torn_file_of_the_registry_stops_no_gateway_and_is_left_as_it_is(folder: Path, one: Echo) -> None:
+    sampan = Sampan(folder, options=("--registry", f"127.0.0.1:{free_port()}", "--registry-dns", "off"))
+    sampan.write("all.yaml", joined(gateway(sampan.port), backend("one", one.port), route("a", {"one": 1})))
+    sampan.folder.mkdir(mode=0o700)
+    torn = b"SQLite format 3\0" + b"what somebody registered" * 100
+    (sampan.folder / "registry.db").write_bytes(torn)
+    sampan.start()
+    try:
+        sampan.until_answer("one")
+        sampan.until_diagnostic("SMP0210")
+        until(lambda: "the registry ended (status 1), starts again in 0.5 s" in sampan.log, lambda: sampan.log)
+        assert f"registry | error: {sampan.folder}/registry.db cannot be used" in sampan.log
+        assert "it is left as it is: move it away" in sampan.log
+        assert (sampan.folder / "registry.db").read_bytes() == torn
+    finally:
+        sampan.stop()
 
 
 def test_with_a_token_it_serves_the_network_and_the_control_plane_has_it(
