@@ -89,6 +89,7 @@ UNSUPPORTED_BACKEND_PROTOCOL = Code("SMP0322", "backend speaks something else")
 BAD_TLS_OPTION = Code("SMP0323", "TLS option not supported")
 NOT_REGISTERED = Code("SMP0331", "service neither in the documents nor registered")
 SHARED_PLACE = Code("SMP0330", "several services published at one place", "warning")
+NO_PLACE = Code("SMP0332", "service that cannot be published at its place", "warning")
 
 # 04xx policies
 POLICY_CONFLICT = Code("SMP0401", "another policy has this target")

@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from pydantic import ValidationError
+
 from sampan.documents.kinds.filters import HTTPRouteFilter, PathModifier, URLRewrite
 from sampan.documents.kinds.http_route import HTTPBackendReference, HTTPRoute, HTTPRouteMatch, HTTPRouteRule, PathMatch
 from sampan.documents.kinds.publication import Publication, PublishedServices
@@ -59,6 +61,7 @@ class Expansion:
         self.publications: dict[Ref, Object] = {}
         self._services: defaultdict[str, dict[str, _Service]] = defaultdict(dict)
         self._made: dict[Ref, dict[str, Object]] = {}
+        self._misplaced: defaultdict[Ref, set[str]] = defaultdict(set)
 
     def __bool__(self) -> bool:
         return bool(self.publications)
@@ -66,6 +69,10 @@ class Expansion:
     def made_by(self, publication: Ref) -> Mapping[str, Object]:
         """Its routes, by the service's object name."""
         return self._made.get(publication, {})
+
+    def misplaced(self, publication: Ref) -> Iterable[str]:
+        """The object names of services that it takes, and that no route can be made for."""
+        return self._misplaced.get(publication, ())
 
     def follow(self, change: Change, snapshot: Snapshot) -> dict[Ref, Object | None]:
         """The routes that come, differ or go with a change; `snapshot` is after it, without the routes."""
@@ -82,6 +89,7 @@ class Expansion:
         for ref in stale:
             before = {item.ref: item for item in self._made.pop(ref, {}).values()}
             result.update(dict.fromkeys(before))
+            self._misplaced.pop(ref, None)
             if ref in self.publications:
                 names = self._services[ref.namespace]
                 result.update(self._remade(self.publications[ref], names, snapshot))
@@ -123,12 +131,14 @@ class Expansion:
             service = self._services[publication.ref.namespace].get(name)
             wanted = service is not None and _takes(spec.services, service, snapshot)
             old = made.get(name)
-            if service is None or not wanted:
+            new = _route(publication, service) if service is not None and wanted else None
+            misplaced = self._misplaced[publication.ref]
+            (misplaced.add if wanted and new is None else misplaced.discard)(name)
+            if new is None:
                 if old is not None:
                     del made[name]
                     yield old.ref, None
                 continue
-            new = _route(publication, service)
             if old is None or old.spec != new.spec or old.meta != new.meta:
                 made[name] = new
                 yield new.ref, new
@@ -155,19 +165,24 @@ def _takes(services: PublishedServices, service: _Service, snapshot: Snapshot) -
     )
 
 
-def _route(publication: Object, service: _Service) -> Object:
+def _route(publication: Object, service: _Service) -> Object | None:
+    """None where the service's name makes a place that no route can have: a host name that is an IP address, or too
+    long. Whoever registers a service chooses its name."""
     spec: Publication = publication.spec
     path, hostnames = spec.place(service.name)
     filters: tuple[HTTPRouteFilter, ...] = ()
     if not spec.keep_path and path.rstrip("/"):
         modifier = PathModifier(type="ReplacePrefixMatch", replace_prefix_match="/")
         filters = (HTTPRouteFilter(type="URLRewrite", url_rewrite=URLRewrite(path=modifier)),)
-    rule = HTTPRouteRule(
-        matches=(HTTPRouteMatch(path=PathMatch(value=path)),),
-        filters=filters,
-        backend_refs=(HTTPBackendReference(name=service.ref.name, port=REGISTERED_PORT),),
-    )
-    route = HTTPRoute(parent_refs=spec.parent_refs, hostnames=hostnames, rules=(rule,))
+    try:
+        rule = HTTPRouteRule(
+            matches=(HTTPRouteMatch(path=PathMatch(value=path)),),
+            filters=filters,
+            backend_refs=(HTTPBackendReference(name=service.ref.name, port=REGISTERED_PORT),),
+        )
+        route = HTTPRoute(parent_refs=spec.parent_refs, hostnames=hostnames, rules=(rule,))
+    except ValidationError:
+        return None
     meta = Meta({LABEL: publication.ref.name}, created=publication.meta.created, origin=publication.meta.origin)
     ref = Ref(GATEWAY_API, "HTTPRoute", publication.ref.namespace, published(publication.ref.name, service.name))
     return Object(ref, meta, route)
@@ -191,6 +206,7 @@ def told(resolution: Resolution, expansion: Expansion) -> Resolution:
     for ref, publication in expansion.publications.items():
         statuses[ref] = _status(expansion.made_by(ref), resolution.statuses)
         found.update(dict.fromkeys(_clashes(publication, expansion.made_by(ref))))
+        found.update(dict.fromkeys(_placeless(publication, expansion.misplaced(ref))))
     return replace(resolution, statuses=statuses, diagnostics=tuple(sorted(found, key=lambda item: item.sort_key)))
 
 
@@ -232,3 +248,11 @@ def _clashes(publication: Object, made: Mapping[str, Object]) -> Iterator[Diagno
             reason = f"{' and '.join(others)} would be at {where} as well, where {first} is"
             hint = "exclude all but one, or choose another trimPrefix"
             yield diagnostic.of(codes.SHARED_PLACE, publication, reason, ("spec", "services"), hint)
+
+
+def _placeless(publication: Object, names: Iterable[str]) -> Iterator[Diagnostic]:
+    for name in sorted(names):
+        path, hostnames = publication.spec.place(name)
+        reason = f"{name} would be at {', '.join(hostnames)}{path}, where no route can be"
+        hint = "exclude it, or choose another trimPrefix, path or host name"
+        yield diagnostic.of(codes.NO_PLACE, publication, reason, ("spec", "services"), hint)

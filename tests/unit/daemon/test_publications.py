@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pytest
+
 from sampan.daemon.world import World
 from sampan.documents.kinds.built_in import BUILT_IN
 from sampan.documents.kinds.instance import Instance
@@ -178,3 +180,34 @@ def test_two_services_at_one_place_are_told() -> None:
     (found,) = world.diagnostics
     assert found.code.id == "SMP0330"
     assert found.object == PUBLICATION
+
+
+def test_a_prefix_may_leave_out_what_follows_it() -> None:
+    for more in ('hostnames: ["{service}.example.com"]', "path: /{service}"):
+        text = GATEWAY + EVERYTHING % ("shop", "{}") + f"  trimPrefix: go.micro.api\n  {more}\n"
+        world = world_of(documents(text), registered("go.micro.api.greeter", {"1": {}}))
+        (route,) = world.snapshot.of_kind(GATEWAY_API, "HTTPRoute")
+        assert (*route.spec.hostnames, route.spec.rules[0].matches[0].path.value)[0] in (
+            "greeter.example.com",
+            "/greeter",
+        )
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ('hostnames: ["{service}"]', "10.0.0.1"),
+        (f'hostnames: ["{"{service}." * 10}example.com"]', "a" * 63),
+        (f"path: {'/{service}' * 50}", "a" * 63),
+    ],
+)
+def test_a_name_that_makes_no_place_is_told_and_harms_no_other(place: str, name: str) -> None:
+    text = GATEWAY + EVERYTHING % ("shop", "{}") + f"  {place}\n"
+    world = world_of(documents(text), registered("web", {"1": {}}), registered(name, {"1": {}}))
+    assert routes(world) == {"all:web"}
+    (found,) = world.diagnostics
+    assert found.code.id == "SMP0332"
+    assert found.object == PUBLICATION
+    assert found.reason.startswith(f"{name} would be at ")
+    world.advance([registered(name, {})], NOW)
+    assert not world.diagnostics

@@ -17,6 +17,8 @@ from sampan.documents.kinds.shape import NO_STRINGS, Frozen, Mistake, Ruled, Spe
 SERVICE = "{service}"
 # What stands in the place of `{service}` when a pattern is looked at: a name that is good everywhere.
 _EXAMPLE = "service"
+# What separates the parts of a name; no host name begins with it.
+_BETWEEN = ".-"
 # Consul's own entry, at its servers' port: never published unless it is named.
 _NEVER_BY_PATTERN = frozenset({"consul"})
 
@@ -67,7 +69,8 @@ class Publication(Spec):
     """The Gateways (or listeners of them) on which the services appear."""
     services: PublishedServices = PublishedServices()
     trim_prefix: Annotated[str, Field(max_length=253)] = ""
-    """Left out of the name in `{service}`: with `go.micro.api.` the service `go.micro.api.greeter` is at `/greeter`."""
+    """Left out of the name in `{service}`, with or without what separates it from the rest: with `go.micro.api.` the
+    service `go.micro.api.greeter` is at `/greeter`."""
     path: Annotated[str, Field(max_length=1024)] = ""
     """The path prefix of a service. `/{service}` if absent, and `/` where a host name says which service it is."""
     hostnames: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=253)], ...], Field(max_length=16)] = ()
@@ -93,7 +96,7 @@ class Publication(Spec):
 
     def place(self, name: str) -> tuple[str, tuple[str, ...]]:
         """(path prefix, host names) of the service of that object name."""
-        short = name.removeprefix(self.trim_prefix) or name
+        short = name.removeprefix(self.trim_prefix).lstrip(_BETWEEN) or name
         by_host = bool(self.hostnames) and all(SERVICE in hostname for hostname in self.hostnames)
         path = self.path or ("/" if by_host else f"/{SERVICE}")
         return path.replace(SERVICE, short), tuple(host.replace(SERVICE, short) for host in self.hostnames)
