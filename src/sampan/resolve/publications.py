@@ -34,7 +34,7 @@ from sampan.model.names import (
 )
 from sampan.model.snapshot import Change, Snapshot
 from sampan.model.status import Condition, ParentStatus, Status
-from sampan.resolve.conditions import ACCEPTED
+from sampan.resolve.conditions import ACCEPTED, not_accepted
 from sampan.resolve.index import labelled
 from sampan.resolve.resolution import Resolution
 
@@ -220,9 +220,10 @@ def _status(made: Mapping[str, Object], statuses: Mapping[Ref, Status]) -> Statu
     """The parents' conditions over all routes: of each kind the first that is not as it should be."""
     extra = (("publishedServices", len(made)),)
     found = [statuses[item.ref] for item in made.values() if item.ref in statuses]
+    if not made:
+        return Status((replace(ACCEPTED, message="No registered service is meant"),), extra=extra)
     if not found:
-        words = "No registered service is meant" if not made else "No Gateway of Sampan's is meant"
-        return Status((replace(ACCEPTED, message=words),), extra=extra)
+        return Status((not_accepted("NoMatchingParent", "No Gateway of Sampan's is meant"),), extra=extra)
     parents = tuple(_worst(of_one) for of_one in zip(*(status.parents for status in found), strict=False))
     return Status(parents=parents, extra=extra)
 

@@ -160,6 +160,9 @@ def test_a_missing_gateway_is_told_once_and_of_the_publication() -> None:
     assert found.object == PUBLICATION
     assert found.field == ("spec", "parentRefs", 0, "name")
     assert "shopp" in found.reason
+    accepted = condition(world.resolution.statuses[PUBLICATION].conditions, "Accepted")
+    assert accepted is not None
+    assert (accepted.status, accepted.reason) == ("False", "NoMatchingParent")
 
 
 def test_status_tells_how_many_and_whether_they_are_served() -> None:
