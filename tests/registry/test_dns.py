@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ import dns.rcode
 import dns.rdatatype
 import httpx
 import pytest
+
+from sampan.registry.dns.server import Server, listening
+from sampan.registry.place import Address
 
 from ..consul_binary import Agent, running
 from .embedded import Embedded, embedded
@@ -212,6 +217,26 @@ def test_several_questions_go_over_one_connection(ours: Embedded) -> None:
             file = connection.makefile("rb")
             (length,) = struct.unpack("!H", file.read(2))
             assert len(dns.message.from_wire(file.read(length)).answer[0]) == 2
+
+
+def test_who_takes_no_answers_keeps_no_connection() -> None:
+    async def main() -> None:
+        udp, tcp = listening(Address("127.0.0.1", 0))
+        place = tcp.getsockname()
+        server = Server(lambda packet, udp: b"x" * 60_000, udp, tcp, idle=0.1)
+        await server.start()
+        before = len(os.listdir("/proc/self/fd"))
+        with closing(socket.create_connection(place)) as client:
+            await asyncio.sleep(0)
+            client.sendall(b"\0\1x" * 120)  # 7 MB of answers, more than the kernel takes
+            async with asyncio.timeout(10):
+                while len(os.listdir("/proc/self/fd")) < before + 2:
+                    await asyncio.sleep(0.01)
+                while len(os.listdir("/proc/self/fd")) > before + 1:
+                    await asyncio.sleep(0.01)
+        await server.close()
+
+    asyncio.run(main())
 
 
 def test_garbage_neither_ends_it_nor_stays(ours: Embedded) -> None:

@@ -19,6 +19,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from sampan.registry.place import TOKEN_VARIABLE
+
 from .serving import Serving, refused, serving
 
 TTL = {"TTL": "1h"}
@@ -244,8 +246,11 @@ def _resident(registry: Serving) -> int:
 
 
 @pytest.mark.parametrize("how", ["X-Consul-Token", "Authorization", "token"])
-def test_elsewhere_than_on_loopback_it_wants_its_token(tmp_path: Path, how: str) -> None:
-    with serving(tmp_path, "--http", "0.0.0.0:0", "--token", "secret") as registry:
+def test_elsewhere_than_on_loopback_it_wants_its_token(
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, "secret")
+    with serving(tmp_path, "--http", "0.0.0.0:0") as registry:
         port = registry.address.rpartition(":")[2]
         with closing(Serving(registry.process, f"127.0.0.1:{port}")) as client:
             for path in ("/v1/agent/services", "/v1/kv/a", "/v1/nothing", "/v1/agent/services?token=wrong"):

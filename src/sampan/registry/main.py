@@ -65,7 +65,6 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--dns", default="127.0.0.1:8600", metavar="HOST:PORT|off")
     result.add_argument("--datacenter", default="dc1")
     result.add_argument("--node", default=socket.gethostname().partition(".")[0].lower() or "localhost")
-    result.add_argument("--token", default=os.environ.get(place.TOKEN_VARIABLE, ""), help=argparse.SUPPRESS)
     result.add_argument("--check-update-interval", type=parse_duration, default=UPDATE_SECONDS, metavar="DURATION")
     result.add_argument("--ready", choices=("json", "words"), default="json", help="how to say that it serves")
     return result
@@ -93,7 +92,7 @@ async def _run(chosen: argparse.Namespace) -> None:
             datacenter=chosen.datacenter,
             http_port=http.getsockname()[1],
             dns_port=dns[1].getsockname()[1] if dns is not None else -1,
-            token=chosen.token,
+            token=_token(),
         )
         store = undo.enter_context(contextlib.closing(Store(chosen.state / "registry.db")))
         registry = registries.build(identity, store)
@@ -142,6 +141,11 @@ def _is_ours(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
+def _token() -> str:
+    """No option: every user of a machine sees the options of its processes."""
+    return os.environ.get(place.TOKEN_VARIABLE, "")
+
+
 def _allow_files() -> None:
     """A client that waits is an open file, and so is a check that runs; shells allow 1024, or 256 on macOS."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -155,7 +159,7 @@ def _listening(chosen: argparse.Namespace) -> socket.socket:
     """Raises OSError with the place in it."""
     address = place.again(chosen.state, place.parse(chosen.http), "http")
     try:
-        place.check_open(address, chosen.token)
+        place.check_open(address, _token())
     except place.PlaceError as error:
         raise place.PlaceError(f"{error}: set ${place.TOKEN_VARIABLE}, or listen on 127.0.0.1") from error
     made = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)

@@ -76,11 +76,13 @@ class Server:
         self._connections.add(task)
         try:
             await self._converse(reader, writer)
+            writer.close()
         except (OSError, EOFError, TimeoutError, asyncio.CancelledError):
-            pass  # it went, or said nothing for too long; or we end
+            # It went, or said or took nothing for too long; or we end. `close` would wait for ever for a client that
+            # takes nothing.
+            writer.transport.abort()
         finally:
             self._connections.discard(task)
-            writer.transport.abort() if task.cancelling() else writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(MOST_QUESTIONS):
