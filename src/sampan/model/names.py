@@ -138,5 +138,6 @@ def published(publication: str, service: str) -> str:
 
 
 def instance_name(service: str, node: str, instance: str) -> str:
-    """Of one instance, unique in its namespace: `reviews@node-1/reviews-8080`. `service` is an object name."""
-    return f"{service}@{node}/{instance}"
+    """Of one instance, unique in its namespace: `reviews@node-1/reviews-8080`. `service` is an object name; the others
+    are of any characters, so a `/` in a node's name is written as `%2F`."""
+    return f"{service}@{node.replace('%', '%25').replace('/', '%2F')}/{instance}"

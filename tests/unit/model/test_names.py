@@ -127,3 +127,5 @@ def test_qualified_names_come_apart_again() -> None:
 
 def test_instances_of_one_id_on_two_nodes_are_two() -> None:
     assert instance_name("reviews", "n1", "reviews-1") != instance_name("reviews", "n2", "reviews-1")
+    assert instance_name("reviews", "a/b", "c") != instance_name("reviews", "a", "b/c")
+    assert instance_name("reviews", "a%2Fb", "c") != instance_name("reviews", "a/b", "c")
