@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -277,6 +278,13 @@ def test_garbage_is_refused_and_changes_nothing(registry: Serving, path: str, bo
     assert answer.text
     after = registry.get("/v1/catalog/services")
     assert (after.index, after.json) == (before.index, before.json)
+
+
+def test_a_filter_may_be_long(registry: Serving) -> None:
+    registry.register("long", ID="last")
+    wanted = " or ".join(f'Service.ID=="some-instance-{number}"' for number in range(500)) + " or Service.ID==last"
+    (found,) = registry.get(f"/v1/health/service/long?filter={quote(wanted)}").json
+    assert found["Service"]["ID"] == "last"
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])

@@ -89,7 +89,7 @@ def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
     assert done.stderr == f"error: the registry cannot listen on {http}: Address already in use\n"
 
 
-@pytest.mark.parametrize("line", [b"GET /" + b"x" * 20_000 + b" HTTP/1.1", b"GET / HTTP/1.1\r\nno header"])
+@pytest.mark.parametrize("line", [b"GET /" + b"x" * 200_000 + b" HTTP/1.1", b"GET / HTTP/1.1\r\nno header"])
 def test_what_is_no_http_fills_no_log(tmp_path: Path, line: bytes) -> None:
     with started(tmp_path, "--http", "127.0.0.1:0") as process:
         host, port = json.loads(said(process))["http"].split(":")

@@ -45,6 +45,8 @@ DRAIN_SECONDS = 1.0
 LONGEST_LINE = 1 << 20
 SEND_BUFFER = 128 << 10
 MOST_FILES = 65536
+LONGEST_LINE = 1 << 16
+"""Bytes of a path with its query, and of a header: a `filter` may list some hundred instances. (Consul: 1 MiB.)"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
