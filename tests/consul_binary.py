@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sampan.proxy.processes import die_with_parent
+from .dying import dying
 
 NODE = "laptop"
 DATACENTER = "dc1"
@@ -116,13 +116,12 @@ def _free_ports() -> dict[str, int]:
 def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            command,
+            dying(command),
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
             cwd=log.parent,
             env={"PATH": os.environ.get("PATH", ""), "HOME": str(log.parent)},
-            preexec_fn=die_with_parent(),
         )
     try:
         yield process

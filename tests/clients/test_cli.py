@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from sampan.proxy.processes import die_with_parent
-
 from .. import consul_binary
 from ..consul_binary import NODE, Agent
+from ..dying import dying
 
 pytestmark = pytest.mark.consul
 
@@ -137,12 +136,11 @@ def test_a_held_lock_is_not_had(agent: Agent, consul: Command, tmp_path: Path) -
 def background(agent: Agent, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """A command that goes on until the block ends."""
     process = subprocess.Popen(
-        [str(consul_binary.find()), *arguments],
+        dying([str(consul_binary.find()), *arguments]),
         env=environment(agent),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=die_with_parent(),
     )
     try:
         yield process

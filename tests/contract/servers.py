@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from sampan.proxy.processes import die_with_parent
-
 from .. import consul_binary
 from ..consul_binary import DATACENTER, NODE, Agent
+from ..dying import dying
 
 START_SECONDS = 20.0
 
@@ -48,11 +47,10 @@ def kept_in(folder: Path, *options: str) -> Iterator[Agent]:
     ]
     with log.open("ab") as sink:
         process = subprocess.Popen(
-            command,
+            dying(command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=sink,
-            preexec_fn=die_with_parent(),
         )
     try:
         line = _first_line(process)
