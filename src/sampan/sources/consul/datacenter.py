@@ -16,7 +16,10 @@ from sampan.sources.consul.facts import Facts
 from sampan.sources.consul.notices import HiddenError
 from sampan.sources.consul.states import STATES, Affected, CheckKey, affected, checks
 
-WAIT = 60.0
+# A server that vanishes without a word (its machine, a cable) is noticed when this is over, and a timeout with it; the
+# services' own queries are begun anew then.
+WAIT = 15.0
+WAIT_FOR_STATES = 60.0
 # Catalogues of go-micro's services are megabytes (each tag of each version): reading one is to take a fifth of the time
 # at most, however often it changes.
 _REST = 4.0
@@ -120,7 +123,7 @@ class Datacenter:
         await self._hearer.crowded.wait()
         before: dict[CheckKey, str] = {}
         first = True
-        async with aclosing(self._client.watch(path("health", "state", state), self._query, WAIT)) as events:
+        async with aclosing(self._client.watch(path("health", "state", state), self._query, WAIT_FOR_STATES)) as events:
             async for event in events:
                 # That it is away, or answers nonsense, the catalogue finds out too.
                 if isinstance(event, Away):

@@ -49,7 +49,7 @@ def _away(source: str, address: str, datacenter: str, trouble: Trouble) -> Diagn
     if isinstance(error, HiddenError) or (isinstance(error, RefusedError) and error.forbidden):
         reason = f"{place}: {error}, since {trouble.since}; {_KEPT}"
         return Diagnostic(codes.REGISTRY_FORBIDDEN, reason, Origin(source), hint=_permission(error))
-    reason = f"{place} gives no answer since {trouble.since}: {error}; {_KEPT}"
+    reason = f"{place} gives no answer since {trouble.since}: {str(error).removeprefix(f'{address}: ')}; {_KEPT}"
     return Diagnostic(codes.REGISTRY_AWAY, reason, Origin(source), hint=_hint(error))
 
 

@@ -95,8 +95,9 @@ class Reading:
                     handle.cancel()
 
     def use(self, names: Collection[str]) -> None:
-        self._used = names
-        self._assign_soon()
+        if names != self._used:
+            self._used = names
+            self._assign_soon()
 
     async def _begin(self) -> None:
         """The first records: what is kept went out already; without it the first answers are waited for, a while."""

@@ -29,7 +29,7 @@ def refused(status: int, text: str) -> RefusedError:
     [
         (
             UnreachableError("http://c:8500: Connection refused"),
-            ("SMP0210", "no answer since 2030", "Connection refused"),
+            ("SMP0210", "http://c:8500 gives no answer since 2030-01-01T00:00:00Z: Connection refused;"),
         ),
         (refused(500, "No cluster leader"), ("SMP0210", "No cluster leader")),
         (refused(429, "too many"), ("SMP0210", "limits.http_max_conns_per_client")),
