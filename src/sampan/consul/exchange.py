@@ -52,7 +52,11 @@ def decoded(body: bytes, status: int, path: str) -> Any:
     if status == 404 or not body.strip():
         return None
     try:
-        return json.loads(body)
+        found = json.loads(body)
+        if b"\\ud" in body or b"\\uD" in body:
+            # Half of a surrogate pair is no text that could go on to Envoy or to a disk.
+            found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
+        return found
     except (ValueError, RecursionError):
         raise GarbageError(f"{path}: the answer is no JSON; is this Consul's HTTP port?") from None
 
