@@ -56,12 +56,13 @@ class BackendEndpoint(Ruled):
         if self.address and not is_address(self.address):
             yield Mistake(f"'{self.address}' is not an IP address", ("address",), "use 'hostname:' for a DNS name")
         if self.unix:
-            yield from _socket_mistakes(self.unix)
+            yield from socket_mistakes(self.unix)
             if self.port is not None:
                 yield Mistake("a Unix socket has no port", ("port",), "remove 'port'")
 
 
-def _socket_mistakes(path: str) -> Iterator[Mistake]:
+def socket_mistakes(path: str) -> Iterator[Mistake]:
+    """Also of the sockets of registered instances."""
     if not path.startswith("/"):
         yield Mistake("the path of a Unix socket starts with '/'", ("unix",))
     if ".." in path.split("/"):

@@ -27,9 +27,9 @@ class Books:
         known = next((name for item in local if (name := datacenter_of(item, DATACENTER_LABEL))), "")
         self.setting = replace(setting, datacenter=setting.datacenter or known)
 
-    def locate(self, datacenter: str) -> None:
-        """The name of the datacentre that is asked."""
-        self.setting = replace(self.setting, datacenter=datacenter)
+    def locate(self, datacenter: str, node: str = "") -> None:
+        """The names of the datacentre that is asked, and of our own node in it."""
+        self.setting = replace(self.setting, datacenter=datacenter, node=node)
 
     def list(self, datacenter: str, names: Iterable[str]) -> tuple[set[Key], set[Key]]:
         """Takes a catalogue; gives what is new, and what is gone."""

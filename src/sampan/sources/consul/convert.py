@@ -55,11 +55,12 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What holds for all services. `datacenter` is the name of the one that is asked."""
+    """What holds for all services. `datacenter` is the name of the one that is asked, `node` of this machine in it."""
 
     source: str = "consul"
     datacenter: str = ""
     namespace: str = "default"
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def registered(key: Key, body: Any, setting: Setting, before: Registered | None 
     found: list[tuple[dict[str, str], Instance]] = []
     unusable: list[Unusable] = []
     for item in body:
-        one = read(key.name, item)
+        one = read(key.name, item, setting.node if not key.datacenter else "")
         if isinstance(one, Unusable):
             unusable.append(one)
         elif one is not None:

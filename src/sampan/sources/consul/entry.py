@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sampan.consul.errors import GarbageError
+from sampan.documents.kinds.backend import socket_mistakes
 from sampan.documents.kinds.instance import Check, Instance, InstanceState
 from sampan.documents.kinds.scalars import NAME_PATTERN
 from sampan.documents.kinds.shape import NO_STRINGS, FrozenDict
@@ -31,17 +32,17 @@ class Unusable:
     hint: str
 
 
-def read(name: str, item: Any) -> tuple[dict[str, str], Instance] | Unusable | None:
+def read(name: str, item: Any, own_node: str = "") -> tuple[dict[str, str], Instance] | Unusable | None:
     """Labels and Instance. None for what is no instance of the service itself (Connect's proxies speak mutual TLS among
-    themselves). GarbageError if it is no entry at all."""
+    themselves). GarbageError if it is no entry at all. `own_node` is that of this machine."""
     try:
-        return _read(name, item["Node"], item["Service"], item.get("Checks") or ())
+        return _read(name, item["Node"], item["Service"], item.get("Checks") or (), own_node)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise GarbageError(f"service {name}: an instance that cannot be read ({error!r})") from None
 
 
 def _read(
-    name: str, node: Mapping[str, Any], service: Mapping[str, Any], checks: Any
+    name: str, node: Mapping[str, Any], service: Mapping[str, Any], checks: Any, own_node: str
 ) -> tuple[dict[str, str], Instance] | Unusable | None:
     if service.get("Kind"):
         return None
@@ -49,7 +50,7 @@ def _read(
     meta = _strings(service.get("Meta"))
     tags = read_tags(given)
     own = str(service.get("ID") or name)
-    place = _place(service, node)
+    place = _place(service, node, own_node)
     if isinstance(place, str):
         hint = "register it with 'Address' (an IP address or a host name) and 'Port'"
         return Unusable(own, place, hint)
@@ -83,11 +84,11 @@ def _locality(word: str, locality: Mapping[str, Any], meta: Mapping[str, str], t
     return str(found)[:253]
 
 
-def _place(service: Mapping[str, Any], node: Mapping[str, Any]) -> tuple[str, str, str, int] | str:
+def _place(service: Mapping[str, Any], node: Mapping[str, Any], own_node: str) -> tuple[str, str, str, int] | str:
     """(address, hostname, unix path, port), or why there is none. Without an address of its own it is at its node's."""
     unix = str(service.get("SocketPath") or "")
     if unix:
-        return ("", "", unix, 0) if unix.startswith("/") else f"'{unix}' is no absolute path"
+        return _socket(unix, str(node["Node"]), own_node)
     port = int(service.get("Port") or 0)
     text = str(service.get("Address") or "").strip("[]")
     address = _address(text) if text else None
@@ -103,6 +104,16 @@ def _place(service: Mapping[str, Any], node: Mapping[str, Any]) -> tuple[str, st
     if len(name) <= 253 and _HOSTNAME.fullmatch(name) and not name.rpartition(".")[2].isdigit():
         return ("", name, "", port)
     return f"'{text}' is neither an IP address nor a host name"
+
+
+def _socket(path: str, node: str, own_node: str) -> tuple[str, str, str, int] | str:
+    for mistake in socket_mistakes(path):
+        return mistake.reason
+    # Another machine's path means nothing here, or something else: whoever registers there would choose which of our
+    # sockets is published.
+    if node != own_node:
+        return f"the Unix socket {path} is one of node '{node}', which is not this machine"
+    return ("", "", path, 0)
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -16,8 +16,11 @@ DEFAULT_LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class Facts:
+    """`node` is the agent's own, "" if it does not say."""
+
     datacenter: str
     limit: int = DEFAULT_LIMIT
+    node: str = ""
 
 
 async def ask(client: Client) -> Facts:
@@ -45,4 +48,8 @@ def read(body: Any) -> Facts:
     if not isinstance(datacenter, str) or not datacenter:
         raise GarbageError("/v1/agent/self: it names no datacentre; is this Consul's HTTP port?")
     known = isinstance(limit, int) and not isinstance(limit, bool) and limit >= 0
-    return Facts(datacenter, int(limit) if known else DEFAULT_LIMIT)  # type: ignore[arg-type]
+    return Facts(
+        datacenter,
+        int(limit) if known else DEFAULT_LIMIT,  # type: ignore[arg-type]
+        str(config.get("NodeName") or "") if isinstance(config, Mapping) else "",
+    )

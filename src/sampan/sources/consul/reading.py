@@ -114,8 +114,8 @@ class Reading:
     # ---- what a datacentre tells
 
     def learnt(self, found: Facts) -> None:
-        if not self._client.target.datacenter:
-            self.books.locate(found.datacenter)
+        asked = self._client.target.datacenter or found.datacenter
+        self.books.locate(asked, found.node if asked == found.datacenter else "")
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         most = self._options.most_connections
         allowed = budget.connections(found.limit, min(descriptors, 2 * most), self._client.connections)

@@ -15,7 +15,7 @@ from sampan.sources.consul.convert import Key, Registered, Setting, registered
 from .answers import check, entry
 from .test_tags import packed
 
-SETTING = Setting(datacenter="dc1")
+SETTING = Setting(datacenter="dc1", node="n1")
 WEB = Key("", "web")
 
 
@@ -145,7 +145,13 @@ def test_a_socket() -> None:
         ({"address": "fe80::1%eth0"}, "'fe80::1%eth0' is neither"),
         ({"address": "10.0.0.300"}, "'10.0.0.300' is neither"),
         ({"address": "a b"}, "'a b' is neither"),
-        ({"SocketPath": "run/web.sock"}, "'run/web.sock' is no absolute path"),
+        ({"SocketPath": "run/web.sock"}, "the path of a Unix socket starts with '/'"),
+        ({"SocketPath": "/run/../web.sock"}, "the path of a Unix socket may not hold '..'"),
+        ({"SocketPath": "/" + "s" * 300}, "the path of a Unix socket may have "),
+        (
+            {"SocketPath": "/run/web.sock", "node": {"Node": "n2"}},
+            "the Unix socket /run/web.sock is one of node 'n2', which is not this machine",
+        ),
     ],
 )
 def test_what_cannot_be_reached_is_told(given: dict[str, Any], reason: str) -> None:
