@@ -54,7 +54,7 @@ class Times:
 
 
 def run(settings: Settings, stage: Stage) -> Report:
-    count = settings.choose(trials=(500, 20))
+    count = settings.choose(trials=(300, 20))
     report = Report(
         "discovery",
         "From a call to the registry to the requests that follow it",
@@ -175,7 +175,7 @@ def _fill(report: Report, case: Case, times: Times) -> None:
 
 
 def _churn(stage: Stage, case: Case, running: Sampan, port: int, settings: Settings, report: Report) -> None:
-    count = settings.choose(changes=(500, 50))
+    count = settings.choose(changes=(300, 50))
     ports = free_ports(UPSTREAMS)
     upstreams = fleet.delayed(stage, ports)
     there = _Instances(port, ports)
