@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -13,7 +14,7 @@ import pytest
 from sampan.registry import place
 
 from ..consul_binary import running
-from .conftest import Echo, Sampan, backend, free_port, gateway, joined, route, route_to_service, until
+from .conftest import Echo, Sampan, backend, document, free_port, gateway, joined, route, route_to_service, until
 from .registering import Registry
 
 pytestmark = pytest.mark.envoy
@@ -63,6 +64,22 @@ def test_an_instance_whose_check_fails_gets_no_requests(serving: Sampan, two: Ec
     until(lambda: {serving.ask() for _ in range(4)} == {(200, "one")}, lambda: serving.log)
     registry.call("PUT", "/v1/agent/check/pass/service:web-2")
     serving.until_answer("two")
+
+
+def test_a_publication_routes_to_what_is_registered_with_no_document_touched(serving: Sampan, two: Echo) -> None:
+    public = {"matchLabels": {"tag.sampan.dev/public": "true"}}
+    place = {"hostnames": ["shop.example"], "trimPrefix": "go.micro.api."}
+    spec = {"parentRefs": [{"name": "shop"}], "services": public, **place}
+    serving.write("all-public.yaml", document("sampan.dev/v1alpha1", "Publication", "public") + json.dumps(spec))
+    registry = Registry.of(serving.folder)
+    registry.register("go.micro.api.greeter", two.port, "greeter-1", Tags=["public"])
+    registry.register("secret", two.port)
+    serving.until_answer("two", "/greeter")
+    # The route of a document stays; what is not public is not there.
+    assert serving.ask("/secret") == (200, "one")
+    registry.deregister("greeter-1")
+    serving.until_answer("one", "/greeter")
+    assert serving.diagnostics() == []
 
 
 def test_a_killed_registry_fails_no_request_and_comes_back_with_what_it_knew(serving: Sampan, two: Echo) -> None:
