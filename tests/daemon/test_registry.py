@@ -150,6 +150,16 @@ def test_a_torn_file_of_the_registry_stops_no_gateway_and_is_left_as_it_is(folde
         sampan.stop()
 
 
+def test_what_was_registered_is_routed_to_when_the_registry_does_not_start(serving: Sampan) -> None:
+    until_kept(serving, "web")
+    assert serving.stop() == 0
+    (serving.folder / "registry.db").write_bytes(b"SQLite format 3\0" + b"torn" * 1000)
+    serving.start()
+    serving.until_answer("one")
+    serving.until_diagnostic("SMP0210")
+    assert "registry.db cannot be used" in serving.log
+
+
 def test_with_a_token_it_serves_the_network_and_the_control_plane_has_it(
     folder: Path, one: Echo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

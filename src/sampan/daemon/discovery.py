@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 NAME = "consul"
 POLL_SECONDS = 0.02
+SAID_SECONDS = 5.0
 AGAIN_SECONDS = 5.0
 
 Save = Callable[[str, Mapping[str, bytes | None]], None]
@@ -47,19 +48,32 @@ class Choice:
         return bool(self.registry or self.consul)
 
     async def target(self) -> Target:
-        """Raises TargetError. Waits for an embedded registry that is to take any free port."""
-        from sampan.consul.target import Target, target
+        """Raises TargetError. Waits a while for an embedded registry that is to take any free port."""
+        from sampan.consul.target import Target, TargetError, target
 
         if self.consul:
             return target(os.environ, self.consul, token_file=self.token_file)
         address = place.parse(self.registry)
-        while address.port == 0:
-            found = place.read(self.runtime)
-            if found is not None:
-                address = place.parse(found.http)
-            else:
-                await asyncio.sleep(POLL_SECONDS)
+        if address.port == 0:
+            found = await self._said()
+            if found is None:
+                raise TargetError(f"the registry has not said where it is: there is no {self.runtime / place.FILE}")
+            address = place.parse(found.http)
         return Target(f"http://{place.reached(address)}", os.environ.get(place.TOKEN_VARIABLE, ""))
+
+    async def _said(self) -> place.Announcement | None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SAID_SECONDS):
+                while (found := place.read(self.runtime)) is None:
+                    await asyncio.sleep(POLL_SECONDS)
+                return found
+        return None
+
+    def nowhere(self) -> Target:
+        """Where nobody answers, or not without a token: for a start that goes by what is kept alone."""
+        from sampan.consul.target import Target
+
+        return Target(self.consul or f"unix://{self.runtime / place.FILE}")
 
     @contextmanager
     def announced(self) -> Iterator[None]:
@@ -91,23 +105,28 @@ class Services:
 
     async def run(self, emit: Emit) -> None:
         watch = await asyncio.to_thread(import_module, "sampan.sources.consul.watch")
-        from sampan.consul.target import Target, TargetError
+        from sampan.consul.target import TargetError
 
         options = watch.Options(datacenters=self._choice.datacenters)
         while True:
+            again: float | None = None
             try:
                 target = await self._choice.target()
             except TargetError as error:
                 # What is kept must go out all the same, or a control plane that starts again would end its routes.
-                target = Target(self._choice.consul)
+                target, again = self._choice.nowhere(), AGAIN_SECONDS
                 emit(_unusable(error))
             source = self._source = watch.Consul(target, self._now, options, lambda: self._kept, self._note, NAME)
             source.use(self._used)
             try:
-                await source.run(emit)
+                async with asyncio.timeout(again) as limit:
+                    await source.run(emit)
             except TargetError as error:  # certificates that cannot be read
                 emit(_unusable(error))
                 await asyncio.sleep(AGAIN_SECONDS)
+            except TimeoutError:
+                if not limit.expired():
+                    raise
 
     def _note(self, changes: Mapping[str, bytes | None]) -> None:
         for key, data in changes.items():

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sampan.daemon.discovery import Choice
+from sampan.daemon.discovery import AGAIN_SECONDS, Choice
 from sampan.documents.kinds.kind_set import KindSet
 from sampan.model.codes import STORE_AWAY
 from sampan.model.diagnostic import Diagnostic, record
@@ -24,6 +24,7 @@ from sampan.sources.last_good import LastGood
 from sampan.sources.source import CONSUL_KV, Emit, Records, SourceHealth
 
 if TYPE_CHECKING:
+    from sampan.consul.target import Target
     from sampan.daemon.afterwards import Afterwards
     from sampan.daemon.status_writer import StatusWriter
     from sampan.daemon.view import Overview
@@ -62,22 +63,28 @@ class Stored:
         for module in ("sampan.sources.consul.documents", "sampan.daemon.status_writer"):
             await asyncio.to_thread(import_module, module)
         from sampan.consul.client import Client
-        from sampan.consul.target import TargetError
         from sampan.sources.consul.documents import ConsulDocuments
 
-        try:
-            client = Client(await self._choice.target(), _CONNECTIONS)
-            client.target.tls()
-        except TargetError as error:
-            said = Diagnostic(STORE_AWAY, str(error), Origin(self.name, DOCUMENTS))
-            health = SourceHealth(False, (said,))
-            emit(Records(self.name, whole=True, unavailable=frozenset({DOCUMENTS.rstrip("/")}), health=health))
-            return
+        client = Client(await self._usable(emit), _CONNECTIONS)
         async with client, asyncio.TaskGroup() as group:
             documents = ConsulDocuments(client, self._kinds, self.expected)
             group.create_task(documents.run(emit))
             await documents.read.wait()
             await self._write(client, group)
+
+    async def _usable(self, emit: Emit) -> Target:
+        """Until what was chosen can be used: a token's file may come back."""
+        from sampan.consul.target import TargetError
+
+        while True:
+            try:
+                target = await self._choice.target()
+                target.tls()
+                return target
+            except TargetError as error:
+                health = SourceHealth(False, (Diagnostic(STORE_AWAY, str(error), Origin(self.name, DOCUMENTS)),))
+                emit(Records(self.name, whole=True, unavailable=frozenset({DOCUMENTS.rstrip("/")}), health=health))
+                await asyncio.sleep(AGAIN_SECONDS)
 
     async def _write(self, client: Any, group: asyncio.TaskGroup) -> None:
         """From when the documents are known: who knows none would take every status for that of a removed one."""
