@@ -77,6 +77,16 @@ def test_over_a_unix_socket(tmp_path: Path) -> None:
     run(main())
 
 
+def test_https_where_plain_http_is() -> None:
+    async def main() -> None:
+        script = Script(answer([], 1))
+        async with serving(script) as address, Client(Target(address.replace("http", "https"))) as client:
+            with pytest.raises(UnreachableError, match=r"TLS is not agreed on \(.*\): is it plain http:// there\?"):
+                await client.get(CATALOG)
+
+    run(main())
+
+
 def test_nobody_listens() -> None:
     async def main() -> None:
         async with Client(Target(f"http://127.0.0.1:{unused_port()}", TOKEN)) as client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from typing import Any
 
 import aiohttp
@@ -69,7 +70,11 @@ def reason(error: Exception) -> str:
     if any(alert in str(error).upper() for alert in _CLIENT_ALERTS):
         return "it wants a client certificate that it accepts: name one with CONSUL_CLIENT_CERT and CONSUL_CLIENT_KEY"
     if isinstance(error, aiohttp.ClientConnectorError):
+        if isinstance(error.os_error, ssl.SSLError):  # its errno is none of the system's
+            return f"TLS is not agreed on ({error.os_error.reason or error.os_error}): is it plain http:// there?"
         return os.strerror(error.os_error.errno) if error.os_error.errno else str(error.os_error)
+    if isinstance(error, ConnectionError) and error.errno:
+        return os.strerror(error.errno)
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return _CLOSED
     if isinstance(error, aiohttp.ClientResponseError):
