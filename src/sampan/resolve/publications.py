@@ -204,7 +204,7 @@ def told(resolution: Resolution, expansion: Expansion) -> Resolution:
         maker = makers.get(item.object) if item.object is not None else None
         found[item if maker is None else _of_maker(item, maker)] = None
     for ref, publication in expansion.publications.items():
-        statuses[ref] = _status(expansion.made_by(ref), resolution.statuses)
+        statuses[ref] = _status(ref, expansion.made_by(ref), resolution.statuses)
         found.update(dict.fromkeys(_clashes(publication, expansion.made_by(ref))))
         found.update(dict.fromkeys(_placeless(publication, expansion.misplaced(ref))))
     return replace(resolution, statuses=statuses, diagnostics=tuple(sorted(found, key=lambda item: item.sort_key)))
@@ -216,12 +216,13 @@ def _of_maker(item: Diagnostic, maker: Object) -> Diagnostic:
     return replace(item, object=maker.ref, field=kept)
 
 
-def _status(made: Mapping[str, Object], statuses: Mapping[Ref, Status]) -> Status:
+def _status(publication: Ref, made: Mapping[str, Object], statuses: Mapping[Ref, Status]) -> Status:
     """The parents' conditions over all routes: of each kind the first that is not as it should be."""
     extra = (("publishedServices", len(made)),)
     found = [statuses[item.ref] for item in made.values() if item.ref in statuses]
     if not made:
-        return Status((replace(ACCEPTED, message="No registered service is meant"),), extra=extra)
+        words = f"No service that is registered in namespace '{publication.namespace}' is meant"
+        return Status((replace(ACCEPTED, message=words),), extra=extra)
     if not found:
         return Status((not_accepted("NoMatchingParent", "No Gateway of Sampan's is meant"),), extra=extra)
     parents = tuple(_worst(of_one) for of_one in zip(*(status.parents for status in found), strict=False))

@@ -169,6 +169,9 @@ def test_status_tells_how_many_and_whether_they_are_served() -> None:
     world = world_of(documents(GATEWAY + EVERYTHING % ("shop", "{}")))
     status = world.resolution.statuses[PUBLICATION]
     assert status.extra == (("publishedServices", 0),)
+    accepted = condition(status.conditions, "Accepted")
+    assert accepted is not None
+    assert accepted.message == "No service that is registered in namespace 'default' is meant"
     world.advance([registered("a", {"1": {}}), registered("b", {"1": {}})], NOW)
     status = world.resolution.statuses[PUBLICATION]
     assert status.extra == (("publishedServices", 2),)
