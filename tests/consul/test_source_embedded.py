@@ -50,7 +50,8 @@ def test_ten_thousand_services(tmp_path: Path) -> None:
             source = Consul(Target(url), lambda: NOW, Options(most_connections=160))
             source.use({service(MANY - 1)})
             async with reading(source) as said:
-                await said.until(lambda: sum(len(loaded.objects) == 3 for loaded in said.keys.values()) == MANY)
+                await said.until(lambda: len(said.keys) == MANY)
+                assert all(len(loaded.objects) == 3 for loaded in said.keys.values())
                 assert said.health.ok
                 assert len(source.followed()) == 160 - 11 - 4
                 assert f"/{service(MANY - 1)}" in source.followed()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sampan.sources.consul.convert import Key
@@ -26,7 +26,7 @@ def connections(limit: int, descriptors: int, others: int) -> int:
 def chosen(
     keys: Collection[Key],
     budget: int,
-    in_use: Callable[[Key], bool],
+    in_use: Collection[Key],
     changed: Mapping[Key, int],
     held: Collection[Key],
 ) -> frozenset[Key]:
@@ -38,11 +38,11 @@ def chosen(
 
 
 def ranked(
-    keys: Iterable[Key], in_use: Callable[[Key], bool], changed: Mapping[Key, int], held: Collection[Key] = ()
+    keys: Iterable[Key], in_use: Collection[Key], changed: Mapping[Key, int], held: Collection[Key] = ()
 ) -> list[Key]:
     """The most important first."""
 
     def rank(key: Key) -> Any:
-        return (not in_use(key), -changed.get(key, 0), key not in held, key)
+        return (key not in in_use, -changed.get(key, 0), key not in held, key)
 
     return sorted(keys, key=rank)

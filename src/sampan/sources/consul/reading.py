@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sampan.consul.client import Client
@@ -55,7 +55,7 @@ class Reading:
         books: Books,
         outlet: Outlet,
         now: Callable[[], str],
-        used: Collection[str] = frozenset(),
+        used: frozenset[str] = frozenset(),
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._client, self._crowd, self._options, self.books, self._outlet = client, crowd, options, books, outlet
@@ -72,6 +72,7 @@ class Reading:
         self._suspecting: asyncio.TimerHandle | None = None
         self._cut: set[Key] = set()
         self._timers: list[asyncio.TimerHandle] = []
+        self._in_use: set[Key] = set()
         self._most = budget.MOST
         self.crowded = asyncio.Event()
         self.sweep = Sweep(client, self._query, self._swept, self._failed, books.indexes, self._cold, sleep)
@@ -94,9 +95,11 @@ class Reading:
                 if handle is not None:
                     handle.cancel()
 
-    def use(self, names: Collection[str]) -> None:
+    def use(self, names: frozenset[str]) -> None:
         if names != self._used:
             self._used = names
+            self._in_use = set()
+            self._note_used(self.books.keys)
             self._assign_soon()
 
     async def _begin(self) -> None:
@@ -129,6 +132,8 @@ class Reading:
             self.books.start_over(datacenter)
             self.followers.restart(datacenter, restarted)
         added, gone = self.books.list(datacenter, names)
+        self._in_use -= gone
+        self._note_used(added)
         # What came back while its query still ran may have been answered before it was listed.
         self.sweep.ask([key for key in sorted(added) if key in self.followers], urgent=True)
         for key in gone:
@@ -172,7 +177,7 @@ class Reading:
             return
         if changed:
             self._outlet.put(key, self.books.items[key])
-            if not followed and self._promoting is None:
+            if not followed and key in self.books.changed and self._promoting is None:
                 self._promoting = self._later(_PROMOTE_AFTER, self._promote)
         if self._failing.pop(key, None) is not None:
             self._tell()
@@ -252,8 +257,9 @@ class Reading:
             [key for key in self.books.keys if key not in self.followers], self._in_use, self.books.changed
         )
 
-    def _in_use(self, key: Key) -> bool:
-        return any(name in self._used for name in names_of(key, self.books.setting.source))
+    def _note_used(self, keys: Iterable[Key]) -> None:
+        source = self.books.setting.source
+        self._in_use |= {key for key in keys if not self._used.isdisjoint(names_of(key, source))}
 
     def _query(self, datacenter: str) -> Query:
         query = {"dc": datacenter} if datacenter else {}

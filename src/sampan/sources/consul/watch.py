@@ -46,15 +46,15 @@ class Consul:
         self.name = name
         self._target, self._now, self._options = target, now, options
         self._load, self._save, self._sleep = load, save, sleep
-        self._used: Collection[str] = frozenset()
+        self._used: frozenset[str] = frozenset()
         self._reading: Reading | None = None
 
     def use(self, names: Collection[str]) -> None:
         """The names of Services (`web`, `web@consul`) that documents refer to: where there are more services than
         connections, these are followed more closely."""
-        self._used = names
+        self._used = frozenset(names)
         if self._reading is not None:
-            self._reading.use(names)
+            self._reading.use(self._used)
 
     async def run(self, emit: Emit) -> None:
         setting = Setting(self.name, self._target.datacenter, self._target.namespace or "default")

@@ -28,7 +28,7 @@ def test_connections(limit: int, descriptors: int, expected: int) -> None:
 
 
 def names(**more: object) -> str:
-    settings = {"in_use": lambda key: False, "changed": {}, "held": (), **more}
+    settings = {"in_use": (), "changed": {}, "held": (), **more}
     found = chosen(KEYS, settings.pop("budget", 3), **settings)  # type: ignore[arg-type]
     return "".join(sorted(key.name for key in found))
 
@@ -40,8 +40,8 @@ def test_all_where_there_is_room() -> None:
 
 
 def test_those_in_use_come_first_then_those_that_changed_last() -> None:
-    assert names(in_use=lambda key: key.name in "ef", changed={KEYS[1]: 7, KEYS[2]: 9}) == "cef"
-    assert names(in_use=lambda key: True, changed={KEYS[3]: 1, KEYS[4]: 2, KEYS[5]: 3}) == "def"
+    assert names(in_use=KEYS[4:], changed={KEYS[1]: 7, KEYS[2]: 9}) == "cef"
+    assert names(in_use=KEYS, changed={KEYS[3]: 1, KEYS[4]: 2, KEYS[5]: 3}) == "def"
 
 
 def test_among_equals_those_that_have_one_keep_it() -> None:
