@@ -20,7 +20,7 @@ from ..consul_binary import NODE
 from .accepted import ACCEPTED
 from .comparison import Roles, differences
 
-DEADLINE_SECONDS = 15.0
+DEADLINE_SECONDS = 30.0
 LONG, SHORT, SHORT_SECONDS = "60s", "400ms", 0.4
 """To wait for what comes, and for what does not come."""
 

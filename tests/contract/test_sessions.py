@@ -168,3 +168,16 @@ def test_blocking(both: Both) -> None:
         both.put("/v1/kv/unrelated", content=b"x")
     with both.woken("/v1/session/info/{session}", since):
         both.put("/v1/session/destroy/{session}")
+
+
+def test_time_runs_out(both: Both) -> None:
+    """After its TTL, and within twice of it: 10 s is the least that there is, so this takes up to 20 s."""
+    body = {"TTL": "10s", "LockDelay": "0s", "Behavior": "delete"}
+    both.keep("session", both.put("/v1/session/create", json=body), "ID")
+    both.put("/v1/kv/timed?acquire={session}", content=b"x")
+    since = both.get("/v1/kv/timed")
+    with both.woken("/v1/kv/timed", since):
+        pass
+    both.get("/v1/session/info/{session}")
+    both.get("/v1/session/list")
+    both.put("/v1/session/renew/{session}", 404)
