@@ -29,14 +29,13 @@ Answers = list[httpx.Response]
 
 class Server:
     def __init__(self, url: str) -> None:
-        self.client = httpx.Client(
-            base_url=url,
-            headers={"Accept-Encoding": "identity"},
-            timeout=90,
-            trust_env=False,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
-        )
+        self.client = _client(url)
         self.begin()
+
+    def move(self, url: str) -> None:
+        """It has another address now, and is still the same."""
+        self.client.close()
+        self.client = _client(url)
 
     def begin(self) -> None:
         self.names: dict[str, str] = {}
@@ -60,6 +59,16 @@ class Server:
         if isinstance(value, list):
             return [self.filled(of) for of in value]
         return value
+
+
+def _client(url: str) -> httpx.Client:
+    return httpx.Client(
+        base_url=url,
+        headers={"Accept-Encoding": "identity"},
+        timeout=90,
+        trust_env=False,
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+    )
 
 
 class Both:
