@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from sampan.daemon import garbage
 from sampan.daemon.afterwards import Afterwards
 from sampan.daemon.discovery import used
+from sampan.daemon.faults import caught
 from sampan.daemon.fleet import Doors, Fleet
 from sampan.daemon.world import Step, World
 from sampan.model.plan import Plan, Upstream, View
+from sampan.proxy.client import SupervisorError
 from sampan.sources.source import Records, Source
 
 if TYPE_CHECKING:
@@ -81,6 +83,8 @@ class Pipeline:
             self._wake.clear()
         self._note(self.world.advance(self._taken(), self._now()))
         await self.fleet.look()
+        if not self.world.began:
+            return  # a mistake of our own: what is wanted is not known, so what runs goes on
         for view, plan in self.plans.items():
             if view.proxy in self.fleet.running:
                 self.doors.adopt(view, plan)
@@ -96,7 +100,7 @@ class Pipeline:
                     self._wake.clear()
         except TimeoutError:
             pass
-        await self._round()
+        await self._guarded_round()
 
     async def follow(self, publisher: Publisher) -> None:
         """Publishes, and goes on with every change until cancelled."""
@@ -109,7 +113,7 @@ class Pipeline:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                await self._round()
+                await self._guarded_round()
 
     def count(self) -> None:
         """Brings what is counted and timed up to date."""
@@ -120,6 +124,15 @@ class Pipeline:
         return dict(self.world.resolution.plans)
 
     # ---- rounds
+
+    async def _guarded_round(self) -> None:
+        """Our own mistakes end no control plane: what comes is kept for the next start, which would end as well."""
+        try:
+            await self._round()
+        except (SupervisorError, OSError):
+            raise  # the supervisor is gone, and so are we
+        except Exception as error:
+            self.world.fault = caught("bringing a change to the proxies", error)
 
     async def _round(self) -> None:
         records, again = self._taken(), self._again

@@ -14,7 +14,7 @@ from sampan.documents.kinds.kind_set import KindSet
 from sampan.model import codes
 from sampan.model.diagnostic import Diagnostic
 from sampan.model.policy import PolicyKind
-from sampan.model.snapshot import Change, Snapshot
+from sampan.model.snapshot import Change, Snapshot, difference
 from sampan.resolve import Expansion, Memo, Resolution, groups_touched, index_of, resolve, told
 from sampan.sources.last_good import LastGood
 from sampan.sources.merge import Merged, merge, start
@@ -46,13 +46,14 @@ class World:
         self.resolution = Resolution()
         self._expansion = Expansion()
         self._memo = Memo()
-        self._began = False
-        self._fault: Diagnostic | None = None
+        self.began = False
+        self.fault: Diagnostic | None = None
+        self._anew = False
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """Of reading and of resolving, not yet narrowed to the lines of their fields."""
-        faults = () if self._fault is None else (self._fault,)
+        faults = () if self.fault is None else (self.fault,)
         return (*self.merged.diagnostics, *self.resolution.diagnostics, *faults)
 
     @property
@@ -60,15 +61,23 @@ class World:
         """Whether documents speak of what a source that has said nothing yet may know: Services that nobody has, or
         whatever is registered."""
         return bool(self._expansion) or any(
-            item.code is codes.MISSING_REFERENCE for item in self.resolution.diagnostics
+            item.code in (codes.MISSING_REFERENCE, codes.NOT_REGISTERED) for item in self.resolution.diagnostics
         )
 
     def advance(self, records: Iterable[Records], now: str) -> Step:
-        """Takes in what the sources said. `now` is RFC 3339."""
+        """Takes in what the sources said. `now` is RFC 3339. A mistake of our own changes nothing, and is told."""
+        try:
+            return self._advanced(records, now)
+        except Exception as error:
+            self._anew = True
+            self.fault = caught("taking in a change", error)
+            return Step.nothing()
+
+    def _advanced(self, records: Iterable[Records], now: str) -> Step:
         before = self.snapshot
         change = self._taken_in(records)
         groups, more = groups_touched(change, before, self.snapshot)
-        needed = more or not self._began
+        needed = more or not self.began
         if needed:
             self.resolve(now)
         return Step(change, groups, needed)
@@ -76,6 +85,10 @@ class World:
     def _taken_in(self, records: Iterable[Records]) -> Change:
         self.merged = merge(self.merged, records)
         change = self.merged.change
+        if self._anew:  # what was half brought up to date is worth nothing
+            self.snapshot, self._expansion, self._memo = Snapshot(index_of), Expansion(), Memo()
+            change = difference(self.snapshot, self.merged.snapshot)
+            self._anew = False
         routes = self._expansion.follow(change, self.merged.snapshot)
         if not (routes or self._expansion):
             self.snapshot = self.merged.snapshot
@@ -87,11 +100,11 @@ class World:
 
     def resolve(self, now: str) -> None:
         """Resolves anew; also without a change, for certificates that expire."""
-        self._began = True
+        self.began = True
         try:
             resolution = resolve(self.snapshot, self.policies, self._memo, now=now)
             self.resolution = told(resolution, self._expansion) if self._expansion else resolution
-            self._fault = None
+            self.fault = None
         except Exception as error:
             self._memo = Memo()  # half brought up to date: worth nothing
-            self._fault = caught("resolving", error)
+            self.fault = caught("resolving", error)

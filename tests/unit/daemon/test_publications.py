@@ -9,6 +9,7 @@ import pytest
 from sampan.daemon.world import World
 from sampan.documents.kinds.built_in import BUILT_IN
 from sampan.documents.kinds.instance import Instance
+from sampan.documents.kinds.publication import Publication
 from sampan.documents.kinds.service import Service, ServicePort
 from sampan.documents.load import Document, Loaded, load
 from sampan.model.meta import Meta, Object, Origin
@@ -217,3 +218,17 @@ def test_a_name_that_makes_no_place_is_told_and_harms_no_other(place: str, name:
     assert found.reason.startswith(f"{name} would be at ")
     world.advance([registered(name, {})], NOW)
     assert not world.diagnostics
+
+
+def test_a_mistake_of_our_own_changes_nothing_and_what_comes_later_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of(documents(GATEWAY + EVERYTHING % ("shop", "{}")), registered("reviews", {"1": {}}))
+    before = world.resolution
+    with monkeypatch.context() as broken:
+        broken.setattr(Publication, "place", lambda *_: 1 / 0)
+        step = world.advance([registered("ratings", {"1": {}})], NOW)
+    assert not step.resolved
+    assert world.resolution is before
+    assert [item.code.id for item in world.diagnostics] == ["SMP0603"]
+    world.advance([registered("details", {"1": {}})], NOW)
+    assert routes(world) == {"all:reviews", "all:ratings", "all:details"}
+    assert world.diagnostics == ()
