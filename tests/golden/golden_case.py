@@ -19,6 +19,7 @@ from sampan.compile.endpoints import endpoint_row
 from sampan.compile.engine import compile_plan
 from sampan.compile.memo import Memo as CompileMemo
 from sampan.compile.settings import Settings
+from sampan.daemon.world import World
 from sampan.documents.kinds.built_in import BUILT_IN
 from sampan.documents.load import load
 from sampan.documents.locate import located
@@ -26,9 +27,8 @@ from sampan.envoy.table import Table
 from sampan.model.diagnostic import Diagnostic, has_errors
 from sampan.model.plan import Plan
 from sampan.model.snapshot import Snapshot
-from sampan.resolve import Memo, Resolution, endpoint_group, index_of, resolve
+from sampan.resolve import Resolution, endpoint_group
 from sampan.sources.consul.convert import Key, Setting, registered
-from sampan.sources.merge import merge, start
 from sampan.sources.source import Records
 
 NOW = "2026-06-01T12:00:00Z"
@@ -108,10 +108,10 @@ def outcome(case: Case, settings: Settings | None = None) -> Outcome:
     records = [Records("files", files, whole=True)]
     if case.registered.exists():
         records.append(_registered(json.loads(case.registered.read_text())))
-    merged = merge(start(Snapshot(index_of), KINDS), records)
-    snapshot = merged.snapshot
-    resolution = resolve(snapshot, POLICIES, Memo(), now=NOW)
-    found = (*merged.diagnostics, *located(resolution.diagnostics, snapshot.objects, merged.places))
+    world = World(KINDS, POLICIES)
+    world.advance(records, NOW)
+    snapshot, resolution = world.snapshot, world.resolution
+    found = located(world.diagnostics, snapshot.objects, world.merged.places)
     tables = {view.proxy: _table(plan, snapshot, settings) for view, plan in resolution.plans.items()}
     return Outcome(snapshot, resolution, tuple(sorted(found, key=lambda item: item.sort_key)), tables)
 
