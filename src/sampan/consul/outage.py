@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 FIRST = 0.05
-LAST = 5.0
+LAST = 2.0
 LIMITED_FIRST = 1.0
 LIMITED_LAST = 30.0
 
@@ -39,20 +39,22 @@ class Outage:
         self._attempt = 0
         self._over.set()
 
-    async def wait(self, failures: int) -> None:
-        """After so many failures in a row to reach Consul: returns when this caller should ask again."""
+    async def wait(self, refused: int = 0) -> bool:
+        """After a failure to reach Consul: returns when this caller should ask again; True if that is because others
+        are answered. `refused`: how often that was so in a row, and this caller was not answered all the same: it is
+        refused by itself then, most likely for too many connections."""
         while self._asking:
             # The one that asks may be cancelled before it has its answer: nobody waits for it without end.
             with suppress(TimeoutError):
                 async with asyncio.timeout(2 * LAST):
                     await self._over.wait()
-                # Others are answered. Who fails all the same is refused by itself: too many connections, most likely.
-                await self._sleep(pause(1) if failures == 1 else pause(failures, LIMITED_FIRST, LIMITED_LAST))
-                return
+                await self._sleep(pause(refused, LIMITED_FIRST, LIMITED_LAST) if refused else pause(1))
+                return True
         self._asking = True
         self._over.clear()
         try:
-            self._attempt = max(self._attempt + 1, min(failures, 4))
-            await self._sleep(pause(self._attempt))
+            self._attempt += 1
+            await self._sleep(pause(max(self._attempt, refused)))
         finally:
             self._asking = False
+        return self._attempt == 0

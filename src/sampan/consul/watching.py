@@ -22,16 +22,20 @@ class Away:
     error: ConsulError
 
 
-@dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait after what."""
+    """How long to wait after what; of one watch."""
 
-    outage: Outage
-    sleep: Sleep
+    def __init__(self, outage: Outage, sleep: Sleep) -> None:
+        self.sleep = sleep
+        self._outage = outage
+        self._refused = 0
 
     async def after(self, error: ConsulError, failures: int) -> None:
         if isinstance(error, UnreachableError):
-            await self.outage.wait(failures)
+            if failures == 1:
+                self._refused = 0
+            if await self._outage.wait(self._refused):
+                self._refused += 1
         elif isinstance(error, RefusedError) and error.limited:
             await self.sleep(max(error.retry_after, pause(failures, LIMITED_FIRST, LIMITED_LAST)))
         elif isinstance(error, RefusedError) and error.forbidden:
