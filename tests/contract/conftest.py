@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from . import servers
-from .both import Both, Server
+from .both import Both
+from .server import Server
 
 ALONE = os.environ.get("SAMPAN_CONTRACT_ALONE")
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from . import servers
-from .both import Both, Server
+from .both import Both
+from .server import Server
 from .test_random import READS, Script
 
 pytestmark = pytest.mark.consul
