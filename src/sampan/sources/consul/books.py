@@ -9,6 +9,7 @@ from sampan.consul.wire import Answer
 from sampan.model.names import DATACENTER_LABEL, qualified, registered_name
 from sampan.sources.consul.codec import datacenter_of
 from sampan.sources.consul.convert import NOT_ROUTED, Key, Registered, Setting, registered
+from sampan.sources.consul.notices import Trouble
 from sampan.sources.consul.states import Affected
 
 
@@ -22,6 +23,9 @@ class Books:
         """In which order services changed after their first answer."""
         self.keys: set[Key] = set()
         self.unread: set[Key] = set()
+        self.failing: dict[Key, Trouble] = {}
+        self.away: set[str] = set()
+        """Datacentres whose catalogue gives no answer."""
         self._count = 0
         local = (item for item in self.items.values() if not item.key.datacenter)
         known = next((name for item in local if (name := datacenter_of(item, DATACENTER_LABEL))), "")
@@ -43,6 +47,7 @@ class Books:
             self.items.pop(key, None)
             self.changed.pop(key, None)
             self.indexes.pop(key, None)
+            self.failing.pop(key, None)
         return added, gone
 
     def take(self, key: Key, answer: Answer, followed: bool) -> bool:

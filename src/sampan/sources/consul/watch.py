@@ -90,4 +90,4 @@ class Consul:
 
     def followed(self) -> frozenset[str]:
         """The keys of services that have a blocking query of their own."""
-        return frozenset(key.text for key in self._reading.followers.keys) if self._reading else frozenset()
+        return self._reading.followed() if self._reading else frozenset()
