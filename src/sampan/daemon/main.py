@@ -37,6 +37,7 @@ from sampan.model.meta import Origin
 from sampan.model.printable import one_line
 from sampan.proxy import paths
 from sampan.proxy.client import Supervisor, SupervisorError
+from sampan.registry import open_files
 from sampan.sources.files.watch import Files
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def main(given: Sequence[str] | None = None) -> int:
     """The exit status: 0 after SIGTERM, 1 if the supervisor is gone, 2 for wrong arguments."""
     chosen = arguments.parser().parse_args(given)
     garbage.wait()
+    open_files.allow()
     status = 0
     try:
         asyncio.run(_run(chosen))

@@ -13,7 +13,6 @@ import gc
 import json
 import logging
 import os
-import resource
 import secrets
 import signal
 import socket
@@ -26,7 +25,7 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from sampan.consul.durations import parse_duration
-from sampan.registry import place
+from sampan.registry import open_files, place
 from sampan.registry import registry as registries
 from sampan.registry.api.application import application
 from sampan.registry.api.families import FAMILIES
@@ -44,7 +43,6 @@ DRAIN_SECONDS = 1.0
 # Of a request: a filter may be long. As Go's server (http.DefaultMaxHeaderBytes), and Consul with it.
 LONGEST_LINE = 1 << 20
 SEND_BUFFER = 128 << 10
-MOST_FILES = 65536
 LONGEST_LINE = 1 << 16
 """Bytes of a path with its query, and of a header: a `filter` may list some hundred instances. (Consul: 1 MiB.)"""
 
@@ -80,7 +78,7 @@ async def _run(chosen: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    _allow_files()
+    open_files.allow()
     logging.getLogger("aiohttp.server").addFilter(_is_ours)
     chosen.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.ExitStack() as undo:
@@ -146,15 +144,6 @@ def _is_ours(record: logging.LogRecord) -> bool:
 def _token() -> str:
     """No option: every user of a machine sees the options of its processes."""
     return os.environ.get(place.TOKEN_VARIABLE, "")
-
-
-def _allow_files() -> None:
-    """A client that waits is an open file, and so is a check that runs; shells allow 1024, or 256 on macOS."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listening(chosen: argparse.Namespace) -> socket.socket:
