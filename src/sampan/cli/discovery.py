@@ -114,13 +114,20 @@ def discovery(
     if registry == OFF:
         return NOTHING
     http = _address("--registry", registry or DEFAULT_HTTP)
+    _check_open(http, environment)
+    if dns == OFF:
+        return Discovery(str(http), "", warning=_elsewhere(http, environment))
+    names = _address("--registry-dns", dns or DEFAULT_DNS)
+    _check_open(names, environment)
+    return Discovery(str(http), str(names), warning=_elsewhere(http, environment))
+
+
+def _check_open(address: place.Address, environment: Mapping[str, str]) -> None:
     try:
-        place.check_open(http, environment.get(place.TOKEN_VARIABLE, ""))
+        place.check_open(address, environment.get(place.TOKEN_VARIABLE, ""))
     except place.PlaceError as error:
         hint = f"set ${place.TOKEN_VARIABLE} to a secret that clients bring along, or listen on 127.0.0.1"
         raise UserError(str(error), hint, exit_code=USAGE) from error
-    found = "" if dns == OFF else str(_address("--registry-dns", dns or DEFAULT_DNS))
-    return Discovery(str(http), found, warning=_elsewhere(http, environment))
 
 
 def _consul(

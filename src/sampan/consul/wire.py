@@ -15,8 +15,6 @@ from sampan.consul.errors import GarbageError
 INDEX = "X-Consul-Index"
 INDEX_QUERY = "index"
 KNOWN_LEADER = "X-Consul-Knownleader"
-LAST_CONTACT = "X-Consul-Lastcontact"
-CONSISTENCY = "X-Consul-Effective-Consistency"
 TOKEN = "X-Consul-Token"
 NAMESPACE = "X-Consul-Namespace"
 FILTERED = "X-Consul-Results-Filtered-By-Acls"

@@ -43,8 +43,6 @@ DRAIN_SECONDS = 1.0
 # Of a request: a filter may be long. As Go's server (http.DefaultMaxHeaderBytes), and Consul with it.
 LONGEST_LINE = 1 << 20
 SEND_BUFFER = 128 << 10
-LONGEST_LINE = 1 << 16
-"""Bytes of a path with its query, and of a header: a `filter` may list some hundred instances. (Consul: 1 MiB.)"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -149,10 +147,7 @@ def _token() -> str:
 def _listening(chosen: argparse.Namespace) -> socket.socket:
     """Raises OSError with the place in it."""
     address = place.again(chosen.state, place.parse(chosen.http), "http")
-    try:
-        place.check_open(address, _token())
-    except place.PlaceError as error:
-        raise place.PlaceError(f"{error}: set ${place.TOKEN_VARIABLE}, or listen on 127.0.0.1") from error
+    _check_open(address)
     made = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -166,11 +161,20 @@ def _listening(chosen: argparse.Namespace) -> socket.socket:
     return made
 
 
+def _check_open(address: place.Address) -> None:
+    """DNS asks nobody for a token; one that is set says that being reached is meant."""
+    try:
+        place.check_open(address, _token())
+    except place.PlaceError as error:
+        raise place.PlaceError(f"{error}: set ${place.TOKEN_VARIABLE}, or listen on 127.0.0.1") from error
+
+
 def _listening_for_dns(chosen: argparse.Namespace) -> Sockets | None:
     """Raises OSError with the place in it. None: off."""
     if chosen.dns == "off":
         return None
     wanted = place.parse(chosen.dns)
+    _check_open(wanted)
     before = place.again(chosen.state, wanted, "dns")
     if before != wanted:
         with contextlib.suppress(OSError):  # somebody else has that port by now

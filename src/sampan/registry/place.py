@@ -62,6 +62,14 @@ def reached(address: Address) -> Address:
     return Address(everywhere.get(address.host, address.host), address.port)
 
 
+def reached_text(text: str) -> str:
+    """The same for HOST:PORT; an address with its scheme stays as it is."""
+    try:
+        return str(reached(parse(text)))
+    except PlaceError:
+        return text
+
+
 @dataclass(frozen=True, slots=True)
 class Announcement:
     """`http` and `dns` are HOST:PORT; `dns` is "" where there is none. For a Consul that runs elsewhere `http` is the
@@ -80,6 +88,20 @@ def read(state: Path) -> Announcement | None:
         return Announcement(str(found["http"]), str(found["dns"]), str(found["datacenter"]), int(found["pid"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def living(state: Path) -> Announcement | None:
+    """The same, None where the process that wrote it is gone: one that was killed leaves the file behind."""
+    found = read(state)
+    if found is None:
+        return None
+    try:
+        os.kill(found.pid, 0)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        pass  # it lives, and is another user's
+    return found
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pytest
 
 from sampan.cli.discovery import Discovery, discovery
 from sampan.cli.problem import USAGE, UserError
+from sampan.registry import place
 
 HERE = "127.0.0.1:8500"
 THERE = "http://consul.example:8500"
@@ -129,3 +130,9 @@ def test_tls_follows_consuls_variables() -> None:
     authorities = ssl.get_default_verify_paths().cafile or ""
     assert found(consul="consul.example:8501", environment={"CONSUL_HTTP_SSL": "true"}).consul.startswith("https://")
     assert found(consul="https://consul.example", environment={"CONSUL_CACERT": authorities}).consul
+
+
+def test_dns_for_the_network_wants_a_token_to_be_set() -> None:
+    with pytest.raises(UserError, match=r"0\.0\.0\.0:8600"):
+        discovery(dns="0.0.0.0:8600", environment={})
+    assert discovery(dns="0.0.0.0:8600", environment={place.TOKEN_VARIABLE: "s"}).dns == "0.0.0.0:8600"

@@ -18,9 +18,7 @@ def made(**fields: Any) -> Publication:
     ("services", "name", "taken"),
     [
         ({}, "reviews", True),
-        ({}, "consul", False),
-        ({"names": ["*"]}, "consul", False),
-        ({"names": ["consul"]}, "consul", True),
+        ({"names": ["*"]}, "reviews", True),
         ({"names": ["go.micro.api.*"]}, "go.micro.api.greeter", True),
         ({"names": ["go.micro.api.*"]}, "goXmicro.api.greeter", False),
         ({"names": ["a?c"]}, "abc", False),

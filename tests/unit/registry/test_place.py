@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,3 +72,13 @@ def test_any_port_is_the_same_one_after_a_crash(tmp_path: Path) -> None:
         assert place.again(tmp_path, anything, "dns") == Address("127.0.0.1", 8600)
         assert place.again(tmp_path, Address("127.0.0.1", 9), "http") == Address("127.0.0.1", 9)
         assert place.again(tmp_path, Address("::1", 0), "http") == Address("::1", 0)
+
+
+def test_one_that_was_killed_is_not_taken_for_living(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    with place.announced(tmp_path, SERVING):
+        assert place.living(tmp_path) == SERVING
+    with place.announced(tmp_path, replace(SERVING, pid=ended.pid)):
+        assert place.read(tmp_path) is not None
+        assert place.living(tmp_path) is None

@@ -53,9 +53,9 @@ def choose(consul: str, state: str, environment: Mapping[str, str] = os.environ)
         if consul:
             return Place(target(environment, consul), f"--consul or ${CONSUL_VARIABLE}")
         folder = states.folder(state)
-        announced = registries.read(folder)
+        announced = registries.living(folder)
         if announced is not None:
-            found = target(environment, announced.http)
+            found = target(environment, registries.reached_text(announced.http))
             token = environment.get(registries.TOKEN_VARIABLE, "")
             return Place(replace(found, token=token) if token else found, f"the registry of the Sampan at {folder}")
         named = environment.get("CONSUL_HTTP_ADDR", "")

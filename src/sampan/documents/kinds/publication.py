@@ -19,8 +19,6 @@ SERVICE = "{service}"
 _EXAMPLE = "service"
 # What separates the parts of a name; no host name begins with it.
 _BETWEEN = ".-"
-# Consul's own entry, at its servers' port: never published unless it is named.
-_NEVER_BY_PATTERN = frozenset({"consul"})
 
 NamePattern = Annotated[str, Field(min_length=1, max_length=253)]
 
@@ -29,8 +27,7 @@ class PublishedServices(Ruled):
     """Which services. All conditions must hold; without any, all registered services of the namespace."""
 
     names: Annotated[tuple[NamePattern, ...], Field(max_length=64)] = ()
-    """Registered names, any of them: `reviews`, or with `*` for any characters: `go.micro.api.*`. Consul's own entry
-    `consul` is published only where it is named without `*`."""
+    """Registered names, any of them: `reviews`, or with `*` for any characters: `go.micro.api.*`."""
     exclude: Annotated[tuple[NamePattern, ...], Field(max_length=64)] = ()
     """Names that are left out, written in the same way."""
     match_labels: Annotated[Mapping[LabelKey, LabelValue], Frozen] = NO_STRINGS
@@ -43,10 +40,6 @@ class PublishedServices(Ruled):
 
     def takes_name(self, name: str) -> bool:
         if any(_pattern(pattern).fullmatch(name) for pattern in self.exclude):
-            return False
-        if name in self.names:
-            return True
-        if name in _NEVER_BY_PATTERN:
             return False
         return not self.names or any(_pattern(pattern).fullmatch(name) for pattern in self.names)
 
