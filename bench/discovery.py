@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import contenders, documents, registries
+from bench import contenders, documents, raw, registries
 from bench.figures import Spread
 from bench.load import fleet
 from bench.load.fleet import Fleet, Stream
@@ -29,6 +29,8 @@ CHURN_SPACING = 0.12
 UPSTREAMS = 8
 FEWEST = 3
 RATES = {"http1": 1100.0, "http2": 950.0}
+MANY = 1000
+AMONG_MANY = f"the same among {MANY:,} published services"
 OK, OTHER = b"\r\n\r\nok", b"\r\n\r\nother"
 
 
@@ -51,10 +53,12 @@ class Times:
     routed: list[float] = field(default_factory=list)
     gone: list[float] = field(default_factory=list)
     deregistered: list[float] = field(default_factory=list)
+    published: list[float] = field(default_factory=list)
+    published_among_many: list[float] = field(default_factory=list)
 
 
 def run(settings: Settings, stage: Stage) -> Report:
-    count = settings.choose(trials=(300, 20))
+    count = settings.choose(trials=(200, 20))
     report = Report(
         "discovery",
         "From a call to the registry to the requests that follow it",
@@ -64,14 +68,20 @@ def run(settings: Settings, stage: Stage) -> Report:
         if not settings.wants(case.key):
             continue
         with world(stage, case) as (running, port, listen):
-            times = _trials(stage, running, port, listen, count, settings)
+            upstream = contenders.upstream(stage, None)
+            times = _trials(stage, running, port, listen, upstream, count, settings)
+            few = settings.choose(published=(100, 10))
+            times.published = _published(port, listen, upstream.http1, range(few))
+            _crowd(running, port, listen, upstream.http1, settings.choose(services=(MANY, 50)))
+            times.published_among_many = _published(port, listen, upstream.http1, range(few, 2 * few))
             _fill(report, case, times)
             if settings.wants("churn") or not settings.only:
                 _churn(stage, case, running, port, settings, report)
     report.notes = [
         "A service of one instance behind a Gateway. A second instance is registered, until a request reaches it; its "
         "check is failed, until the last request that reaches it; it passes again and is deregistered, likewise. One "
-        "connection asks every 1 to 2 ms, so the times are as coarse.",
+        "connection asks every 1 to 2 ms, so the times are as coarse. Then services that nobody knew, each "
+        "with an HTTPRoute of its own that a Publication makes.",
         f"Churn: open-loop load on a service of up to {UPSTREAMS} instances that take {fleet.DELAY_MS} ms; "
         f"one is registered, failed or deregistered every {CHURN_SPACING * 1e3:.0f} ms; no retries.",
     ]
@@ -86,7 +96,7 @@ def world(stage: Stage, case: Case) -> Iterator[tuple[Sampan, int, int]]:
     folder.mkdir()
     routes = (documents.http_route(name, [(name, 80)], path=f"/{name}") for name in ("moving", "churn"))
     gateway = documents.gateway([documents.Listener("http", listen)])
-    (folder / "all.yaml").write_text(documents.SEPARATOR.join((gateway, *routes, _no_retries())))
+    (folder / "all.yaml").write_text(documents.SEPARATOR.join((gateway, *routes, _no_retries(), _publication())))
     if case is CONSUL:
         port = registries.consul(stage).port
         arguments = ("--consul", f"http://127.0.0.1:{port}")
@@ -97,6 +107,17 @@ def world(stage: Stage, case: Case) -> Iterator[tuple[Sampan, int, int]]:
         yield running, port, listen
     finally:
         running.stop()
+
+
+def _publication() -> str:
+    return """\
+apiVersion: sampan.dev/v1alpha1
+kind: Publication
+metadata: {name: bench}
+spec:
+  parentRefs: [{name: bench}]
+  services: {names: [new-*, many-*]}
+"""
 
 
 def _no_retries() -> str:
@@ -110,8 +131,15 @@ spec:
 """
 
 
-def _trials(stage: Stage, running: Sampan, port: int, listen: int, count: int, settings: Settings) -> Times:
-    upstream = contenders.upstream(stage, None)
+def _trials(
+    stage: Stage,
+    running: Sampan,
+    port: int,
+    listen: int,
+    upstream: contenders.Upstream,
+    count: int,
+    settings: Settings,
+) -> Times:
     _until_registry(running, port)
     call(port, "PUT", "/v1/agent/service/register", registration("moving", 0, upstream.http1))
     running.wait_for(listen, "/moving")
@@ -133,6 +161,29 @@ def _trials(stage: Stage, running: Sampan, port: int, listen: int, count: int, s
             settings.tell(f"{number + 1} of {count}")
     probe.close()
     return times
+
+
+def _published(port: int, listen: int, upstream: int, numbers: Iterable[int]) -> list[float]:
+    """ms from the registration of a service that nobody knew to its first request: its route is made by then, too."""
+    times = []
+    for number in numbers:
+        time.sleep(random.uniform(*PAUSE))
+        probe = Probe(listen, "localhost", f"/new-{number}")
+        probe.ask()
+        begin = time.monotonic()
+        call(port, "PUT", "/v1/agent/service/register", registration(f"new-{number}", 0, upstream))
+        times.append((probe.until(OK) - begin) * 1e3)
+        probe.close()
+        call(port, "PUT", f"/v1/agent/service/deregister/new-{number}-0")
+    return times
+
+
+def _crowd(running: Sampan, port: int, listen: int, upstream: int, count: int) -> None:
+    """Many services that are published."""
+    items = (registration(f"many-{number}", 0, upstream) for number in range(count))
+    raw.closed_loop(port, [raw.request("PUT", "/v1/agent/service/register", item) for item in items], 8)
+    for number in range(count):
+        running.wait_for(listen, f"/many-{number}")
 
 
 def _until_registry(running: Sampan, port: int) -> None:
@@ -163,11 +214,14 @@ def _fill(report: Report, case: Case, times: Times) -> None:
         ("registered → first request", times.routed),
         ("check failed → last request", times.gone),
         ("deregistered → last request", times.deregistered),
+        ("a new service, published → first request", times.published),
+        (AMONG_MANY, times.published_among_many),
     ):
         spread = Spread.of(values)
         figures = (round(value, 1) for value in (spread.p50, spread.p90, spread.p99, spread.maximum))
         report.rows.append((case.title, what, spread.count, *figures))
-        report.targets.append(Target(f"{case.title}, {what}, p99", spread.p99, case.limit, "ms"))
+        if what is not AMONG_MANY:
+            report.targets.append(Target(f"{case.title}, {what}, p99", spread.p99, case.limit, "ms"))
         report.data[f"{case.key}: {what}"] = spread.json()
 
 

@@ -93,6 +93,7 @@ ACCEPTED: tuple[Accepted, ...] = (
     Accepted(r"HEAD .*", _EVERYTHING, "HEAD is as good as GET: probes use it"),
     Accepted(r"OPTIONS .*", r"header\.Allow", "HEAD too"),
     Accepted(r"POST /v1/event/fire/deploy", _EVERYTHING, "POST too: Spring Cloud Consul fires with it"),
+    Accepted(r"\w+ /v1/event/fire/deploy", r"header\.Allow", "and so it is named among the methods"),
     Accepted(r"\w+ /v1/agent/version", _EVERYTHING, "later Consuls have it"),
     Accepted(r"GET /v1/operator/.*", _EVERYTHING, "one machine has no cluster to operate: said so, with 501"),
     # what describes the process
