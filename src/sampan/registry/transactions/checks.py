@@ -8,24 +8,17 @@ from sampan.registry import catalog_entries
 from sampan.registry.registration.catalogue import CheckEntry, Removal
 from sampan.registry.registry import Registry
 from sampan.registry.tables import Write
-from sampan.registry.transactions.operation import OperationError, Result, Verb, is_of, own_name, verb
+from sampan.registry.transactions.operation import CatalogOperation, OperationError, Result, Verb, is_of, own_name, verb
 
 
 @dataclass(frozen=True, slots=True)
-class CheckOperation:
+class CheckOperation(CatalogOperation):
     verb: str
     node: str
     check_id: str
     index: int
     check: CheckEntry | None
     refused: str = ""
-
-    @property
-    def writes(self) -> bool:
-        return self.verb != "get"
-
-    def problem(self, _: Registry) -> str:
-        return self.refused
 
     def run(self, registry: Registry, write: Write) -> list[Result]:
         return verb(_VERBS, "Check", self.verb)(self, registry, write)

@@ -9,11 +9,11 @@ from sampan.registry.registration.catalogue import NodeEntry, Removal
 from sampan.registry.registry import Registry
 from sampan.registry.rows import NodeRow
 from sampan.registry.tables import Write
-from sampan.registry.transactions.operation import OperationError, Result, Verb, is_of, verb
+from sampan.registry.transactions.operation import CatalogOperation, OperationError, Result, Verb, is_of, verb
 
 
 @dataclass(frozen=True, slots=True)
-class NodeOperation:
+class NodeOperation(CatalogOperation):
     """`refused`: why what was given is no node. Then `entry` is None, as it is for verbs that need the name alone."""
 
     verb: str
@@ -22,13 +22,6 @@ class NodeOperation:
     index: int
     entry: NodeEntry | None
     refused: str = ""
-
-    @property
-    def writes(self) -> bool:
-        return self.verb != "get"
-
-    def problem(self, _: Registry) -> str:
-        return self.refused
 
     def run(self, registry: Registry, write: Write) -> list[Result]:
         return verb(_VERBS, "Node", self.verb)(self, registry, write)

@@ -31,6 +31,21 @@ class Operation(Protocol):
         """Raises OperationError, MissingError, LockError."""
 
 
+class CatalogOperation:
+    """What operations on nodes, services and checks share. `refused` says why what was given is none of its kind."""
+
+    __slots__ = ()
+    verb: str
+    refused: str
+
+    @property
+    def writes(self) -> bool:
+        return self.verb != "get"
+
+    def problem(self, _: Registry) -> str:
+        return self.refused
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """`errors`: (number of the operation, what). None was done if there are any."""

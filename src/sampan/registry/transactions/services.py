@@ -7,24 +7,17 @@ from dataclasses import dataclass
 from sampan.registry.registry import Registry
 from sampan.registry.rows import NodeService
 from sampan.registry.tables import Write
-from sampan.registry.transactions.operation import OperationError, Result, Verb, is_of, own_name, verb
+from sampan.registry.transactions.operation import CatalogOperation, OperationError, Result, Verb, is_of, own_name, verb
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceOperation:
+class ServiceOperation(CatalogOperation):
     verb: str
     node: str
     service_id: str
     index: int
     service: NodeService | None
     refused: str = ""
-
-    @property
-    def writes(self) -> bool:
-        return self.verb != "get"
-
-    def problem(self, _: Registry) -> str:
-        return self.refused
 
     def run(self, registry: Registry, write: Write) -> list[Result]:
         return verb(_VERBS, "Service", self.verb)(self, registry, write)
