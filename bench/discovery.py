@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from bench import contenders, documents, raw, registries
@@ -15,7 +14,7 @@ from bench.figures import Spread
 from bench.load import fleet
 from bench.load.fleet import Fleet, Stream
 from bench.probe import Probe
-from bench.processes import Stage, free_ports
+from bench.processes import Stage, free_ports, wait_until
 from bench.registries import call, registration
 from bench.report import Report, Target
 from bench.settings import Settings
@@ -76,7 +75,7 @@ def run(settings: Settings, stage: Stage) -> Report:
             times.published_among_many = _published(port, listen, upstream.http1, range(few, 2 * few))
             _fill(report, case, times)
             if settings.wants("churn") or not settings.only:
-                _churn(stage, case, running, port, settings, report)
+                _churn(stage, case, running, port, listen, settings, report)
     report.notes = [
         "A service of one instance behind a Gateway. A second instance is registered, until a request reaches it; its "
         "check is failed, until the last request that reaches it; it passes again and is deregistered, likewise. One "
@@ -187,8 +186,6 @@ def _crowd(running: Sampan, port: int, listen: int, upstream: int, count: int) -
 
 
 def _until_registry(running: Sampan, port: int) -> None:
-    from bench.processes import wait_until
-
     def answers() -> bool:
         try:
             return bool(call(port, "GET", "/v1/status/leader"))
@@ -228,12 +225,13 @@ def _fill(report: Report, case: Case, times: Times) -> None:
 # ---- instances that come and go under load
 
 
-def _churn(stage: Stage, case: Case, running: Sampan, port: int, settings: Settings, report: Report) -> None:
+def _churn(
+    stage: Stage, case: Case, running: Sampan, port: int, listen: int, settings: Settings, report: Report
+) -> None:
     count = settings.choose(changes=(300, 50))
     ports = free_ports(UPSTREAMS)
     upstreams = fleet.delayed(stage, ports)
     there = _Instances(port, ports)
-    listen = _listen(stage.folder / f"documents-{case.key}" / "all.yaml")
     running.wait_for(listen, "/churn")  # how long a new service takes is another question
     load = Fleet(stage)
     load.start([Stream(kind, rate, listen, [("localhost", "/churn")]) for kind, rate in RATES.items()])
@@ -250,11 +248,6 @@ def _churn(stage: Stage, case: Case, running: Sampan, port: int, settings: Setti
     report.targets.append(Target(f"{case.title}, failed of {sent:,} requests in {count} comings and goings", failed, 0))
     report.data[f"{case.key}: churn"] = {"tallies": tallies, "made": there.made}
     settings.tell(f"{case.title}: {failed} of {sent} failed")
-
-
-def _listen(path: Path) -> int:
-    line = next(line for line in path.read_text().splitlines() if "port:" in line)
-    return int(line.partition("port:")[2].partition(",")[0])
 
 
 class _Instances:
